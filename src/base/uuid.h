@@ -1,0 +1,16 @@
+/*
+ * UUIDv7 (RFC 9562 §5.7) from the op's clock and random source: ids sort by
+ * the time they were made.
+ */
+#ifndef BASE_UUID_H
+#define BASE_UUID_H
+
+#include "base/op.h"
+
+/* arena: 36 characters of canonical lower-case text. */
+const char *uuid_new(struct op *op);
+
+/* Writes 36 characters and a NUL. */
+void uuid_write(const unsigned char uuid[16], char ret[37]);
+
+#endif

@@ -1,0 +1,9 @@
+/* Each unit-test binary defines this: the suite of its layer. */
+#ifndef TESTS_SUITES_H
+#define TESTS_SUITES_H
+
+#include <check.h>
+
+Suite *layer_suite(void);
+
+#endif

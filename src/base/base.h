@@ -10,7 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -28,9 +31,12 @@ static inline bool streq(const char *a, const char *b)
 
 /*
  * Calls that truncate, overflow, depend on the locale or on hidden state
- * do not compile. Use arena_*, str_*, parse_* and clock_* instead.
+ * do not compile. Use arena_*, str_*, parse_* and clock_* instead. The
+ * system headers that declare them are included above, because a poisoned
+ * name may not even be declared afterwards.
  */
 #ifndef BASE_ALLOW_BANNED
+#undef sprintf /* a macro with clang and _FORTIFY_SOURCE */
 #pragma GCC poison strcpy strcat sprintf vsprintf gets strtok atoi atol atoll
 #pragma GCC poison atof localtime gmtime ctime asctime strncat
 #endif

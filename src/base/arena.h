@@ -42,8 +42,9 @@ void *arena_alloc(struct arena *a, size_t size);
 /* arena: zeroed array of count elements; ends the process on overflow. */
 void *arena_calloc(struct arena *a, size_t count, size_t size);
 
-#define ARENA_NEW(a, type)        ((type *)arena_alloc((a), sizeof(type)))
-#define ARENA_ARRAY(a, type, len) ((type *)arena_calloc((a), (len), sizeof(type)))
+#define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define ARENA_ARRAY(a, type, len)                                              \
+	((type *)arena_calloc((a), (len), sizeof(type)))
 
 /* arena: copies; arena_strndup copies len bytes and adds a NUL. */
 char *arena_strdup(struct arena *a, const char *text);

@@ -18,10 +18,10 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The caller must look at the result. */
-#define MUST_CHECK        __attribute__((warn_unused_result))
+#define MUST_CHECK	  __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
-#define NORETURN          __attribute__((noreturn))
-#define UNUSED            __attribute__((unused))
+#define NORETURN	  __attribute__((noreturn))
+#define UNUSED		  __attribute__((unused))
 
 /* True when both strings are equal; neither may be NULL. */
 static inline bool streq(const char *a, const char *b)

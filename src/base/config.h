@@ -9,28 +9,28 @@
 #include "base/base.h"
 
 struct config {
-	const char *database_url;       /* admin role; may be NULL */
-	const char *api_database_url;   /* may be NULL */
+	const char *database_url;	/* admin role; may be NULL */
+	const char *api_database_url;	/* may be NULL */
 	const char *batch_database_url; /* may be NULL */
-	const char *base_url;           /* no final slash */
-	const char *socket;             /* FastCGI socket path; may be NULL */
-	const char *templates;          /* directory */
-	const char *schema;             /* path of schema.sql */
-	const char *master_key_file;    /* may be NULL */
-	const char *mail_dir;           /* may be NULL */
-	const char *mail_from;          /* "Name <a@b>" or "a@b" */
-	const char *smtp_url;           /* may be NULL */
+	const char *base_url;		/* no final slash */
+	const char *socket;		/* FastCGI socket path; may be NULL */
+	const char *templates;		/* directory */
+	const char *schema;		/* path of schema.sql */
+	const char *master_key_file;	/* may be NULL */
+	const char *mail_dir;		/* may be NULL */
+	const char *mail_from;		/* "Name <a@b>" or "a@b" */
+	const char *smtp_url;		/* may be NULL */
 	const char *smtp_user;
-	const char *smtp_password; /* secret */
-	const char *smtp_tls;      /* require | try | none */
+	const char *smtp_password;  /* secret */
+	const char *smtp_tls;	    /* require | try | none */
 	const char *outbound_allow; /* CIDRs, comma-separated; "" = none */
 	int64_t workers;
 	int64_t body_max_bytes;
 	int64_t statement_timeout_ms;
 	int64_t db_connect_timeout_s;
 	int64_t session_days;
-	int64_t pipeline_late_s;  /* health is 503 when a stage is later */
-	int64_t batch_max_s;      /* one retivo-batch run ends after this */
+	int64_t pipeline_late_s; /* health is 503 when a stage is later */
+	int64_t batch_max_s;	 /* one retivo-batch run ends after this */
 	int64_t log_level;
 	bool testing;
 	int64_t clock_us; /* RETIVO_CLOCK; 0 = real clock */

@@ -21,18 +21,18 @@ struct str;
 
 enum fail_kind {
 	FAIL_NONE,
-	FAIL_INVALID,             /* 400: the input is wrong */
-	FAIL_UNAUTHENTICATED,     /* 401 */
-	FAIL_FORBIDDEN,           /* 403 */
-	FAIL_NOT_FOUND,           /* 404 */
-	FAIL_METHOD_NOT_ALLOWED,  /* 405 */
-	FAIL_CONFLICT,            /* 409 */
-	FAIL_GONE,                /* 410 */
-	FAIL_TOO_LARGE,           /* 413 */
-	FAIL_UNSUPPORTED_MEDIA,   /* 415 */
-	FAIL_RATE_LIMITED,        /* 429 */
-	FAIL_UNAVAILABLE,         /* 503: try again later */
-	FAIL_INTERNAL,            /* 500: a bug of ours */
+	FAIL_INVALID,		 /* 400: the input is wrong */
+	FAIL_UNAUTHENTICATED,	 /* 401 */
+	FAIL_FORBIDDEN,		 /* 403 */
+	FAIL_NOT_FOUND,		 /* 404 */
+	FAIL_METHOD_NOT_ALLOWED, /* 405 */
+	FAIL_CONFLICT,		 /* 409 */
+	FAIL_GONE,		 /* 410 */
+	FAIL_TOO_LARGE,		 /* 413 */
+	FAIL_UNSUPPORTED_MEDIA,	 /* 415 */
+	FAIL_RATE_LIMITED,	 /* 429 */
+	FAIL_UNAVAILABLE,	 /* 503: try again later */
+	FAIL_INTERNAL,		 /* 500: a bug of ours */
 	FAIL_KINDS
 };
 
@@ -56,11 +56,11 @@ struct fail {
 
 struct op {
 	struct arena *arena;
-	struct db *db;               /* NULL where none is needed */
+	struct db *db;		     /* NULL where none is needed */
 	const struct config *config; /* borrowed: lives with the process */
-	int64_t now_us;              /* the op's clock, µs since 1970 UTC */
-	int64_t tenant_id;           /* 0: none yet */
-	const char *tag;             /* request id or stage, for the log */
+	int64_t now_us;		     /* the op's clock, µs since 1970 UTC */
+	int64_t tenant_id;	     /* 0: none yet */
+	const char *tag;	     /* request id or stage, for the log */
 	/* Fills bytes with randomness; replaced by tests and replay. */
 	void (*random)(void *bytes, size_t len);
 	struct fail fail;

@@ -16,10 +16,10 @@
 
 /* What a subkey is for; the number is the crypto_kdf subkey id. */
 enum secret_use {
-	SECRET_TOKEN = 1,      /* pepper of key and session hashes */
-	SECRET_WEBHOOK = 2,    /* webhook secrets at rest */
+	SECRET_TOKEN = 1,   /* pepper of key and session hashes */
+	SECRET_WEBHOOK = 2, /* webhook secrets at rest */
 	SECRET_UNSUBSCRIBE = 3,
-	SECRET_ERASE = 4,      /* keyed hash of erased user ids */
+	SECRET_ERASE = 4, /* keyed hash of erased user ids */
 	SECRET_CSRF = 5
 };
 
@@ -73,8 +73,8 @@ MUST_CHECK bool secret_verify(struct op *op, enum secret_use use,
  * Sealed secrets at rest: key id ‖ nonce ‖ XChaCha20-Poly1305, bound to
  * context ("webhook_endpoints/secret/<tenant>/<id>"). arena: hex text.
  */
-const char *secret_seal(struct op *op, enum secret_use use,
-			const char *context, const char *plain);
+const char *secret_seal(struct op *op, enum secret_use use, const char *context,
+			const char *plain);
 /* arena plain text. Fails: FAIL_INTERNAL "sealed_unreadable". */
 MUST_CHECK bool secret_open(struct op *op, enum secret_use use,
 			    const char *context, const char *sealed,

@@ -1,0 +1,32 @@
+/*
+ * Transactions, always bound to a tenant.
+ *
+ * db_begin() queues BEGIN and SET LOCAL app.tenant_id with op->tenant_id
+ * (0: none, then no tenant row is visible); they travel with the first
+ * verb. db_finish() rolls back what was not committed.
+ */
+#ifndef DB_DB_TX_H
+#define DB_DB_TX_H
+
+#include "base/op.h"
+
+MUST_CHECK bool db_begin(struct op *op);
+
+/*
+ * Fails: FAIL_UNAVAILABLE with "outcome unknown" in the detail when the
+ * connection broke after COMMIT was sent.
+ */
+MUST_CHECK bool db_commit(struct op *op);
+
+/* Drops the open transaction; never fails. */
+void db_rollback(struct op *op);
+
+typedef bool (*db_tx_fn)(struct op *op, void *ctx);
+
+/*
+ * begin, fn, commit; on a serialization failure or deadlock rolls back and
+ * tries again, at most three times. fn must set its results anew each time.
+ */
+MUST_CHECK bool db_tx(struct op *op, db_tx_fn fn, void *ctx);
+
+#endif

@@ -357,19 +357,19 @@ static size_t utf8_sequence(const unsigned char *p, size_t len)
 	return n;
 }
 
-bool parse_is_utf8(const char *bytes, size_t len)
+size_t parse_utf8_prefix(const char *bytes, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)bytes;
+	size_t done = 0, n;
 
-	while (len > 0) {
-		size_t n = utf8_sequence(p, len);
+	while (done < len && (n = utf8_sequence(p + done, len - done)) > 0)
+		done += n;
+	return done;
+}
 
-		if (n == 0)
-			return false;
-		p += n;
-		len -= n;
-	}
-	return true;
+bool parse_is_utf8(const char *bytes, size_t len)
+{
+	return parse_utf8_prefix(bytes, len) == len;
 }
 
 size_t parse_utf8_len(const char *text)

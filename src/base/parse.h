@@ -8,11 +8,11 @@
 
 #include "base/base.h"
 
-/* Decimal integer, optional '-', no '+', no leading zeros but "0". */
+/* Decimal integer, optional '-', no '+', no "-0", no leading zeros. */
 MUST_CHECK bool parse_i64(const char *text, int64_t min, int64_t max,
 			  int64_t *ret);
 
-/* A decimal number such as -1.5e3; finite. */
+/* A number in JSON's grammar such as -1.5e3; finite. */
 MUST_CHECK bool parse_double(const char *text, double *ret);
 
 /*
@@ -42,6 +42,9 @@ bool parse_is_email(const char *text);
 
 /* True when the bytes are well-formed UTF-8 (RFC 3629, no surrogates). */
 bool parse_is_utf8(const char *bytes, size_t len);
+
+/* Length of the longest well-formed UTF-8 at the start of the bytes. */
+size_t parse_utf8_prefix(const char *bytes, size_t len);
 
 /* Number of code points in well-formed UTF-8. */
 size_t parse_utf8_len(const char *text);

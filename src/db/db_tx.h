@@ -13,6 +13,12 @@
 MUST_CHECK bool db_begin(struct op *op);
 
 /*
+ * Sets op->tenant_id and, in the open transaction, app.tenant_id: for the
+ * few ops that learn their tenant on the way (sign-in).
+ */
+MUST_CHECK bool db_set_tenant(struct op *op, int64_t tenant_id);
+
+/*
  * Fails: FAIL_UNAVAILABLE with "outcome unknown" in the detail when the
  * connection broke after COMMIT was sent.
  */

@@ -1,0 +1,510 @@
+/*
+ * The connection: connect with back-off, the pipeline, and reading results
+ * under a deadline, so that a server that hangs costs one op and not the
+ * worker. Non-blocking underneath: a large send and a large answer at the
+ * same time cannot block each other.
+ */
+#include "db/conn.h"
+
+#include "base/clock.h"
+#include "db/args.h"
+#include "db/db_error.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+
+#define BACKOFF_MIN_US (100 * INT64_C(1000))
+#define BACKOFF_MAX_US (2 * US_PER_SECOND)
+/* Over statement_timeout: the server had its chance to answer. */
+#define GRACE_US (5 * US_PER_SECOND)
+
+void conn_drop(struct db *db)
+{
+	if (db->conn != NULL)
+		PQfinish(db->conn);
+	db->conn = NULL;
+	db->pending_count = 0;
+	db->begin_sent = false;
+	db->forget = false;
+	memset(db->statements, 0, sizeof(db->statements));
+	db->statement_count = 0;
+}
+
+static bool unavailable(struct op *op, const char *detail)
+{
+	op_fail(op, FAIL_UNAVAILABLE, "database_unavailable",
+		"the database cannot be reached");
+	op_fail_detail(op, "%s", detail);
+	if (op->fail.retry_after_s == 0)
+		op->fail.retry_after_s = 2;
+	return false;
+}
+
+/* Waits for the socket; false when the deadline passed or poll failed. */
+static bool wait_socket(struct db *db, bool for_write, int64_t deadline_us)
+{
+	struct pollfd p = { .fd = PQsocket(db->conn),
+			    .events =
+				(short)(POLLIN | (for_write ? POLLOUT : 0)) };
+
+	for (;;) {
+		int64_t left = deadline_us - clock_monotonic();
+
+		if (p.fd < 0 || left <= 0)
+			return false;
+		int n = poll(&p, 1, (int)(left / 1000) + 1);
+		if (n > 0)
+			return true;
+		if (n < 0 && errno != EINTR)
+			return false;
+	}
+}
+
+static int64_t deadline(const struct db *db)
+{
+	return clock_monotonic() + db->statement_timeout_ms * 1000 + GRACE_US;
+}
+
+/* Sends what libpq holds. */
+static bool flush(struct op *op)
+{
+	struct db *db = op->db;
+	int64_t until = deadline(db);
+
+	for (;;) {
+		int left = PQflush(db->conn);
+
+		if (left == 0)
+			return true;
+		if (left < 0 || !wait_socket(db, true, until))
+			break;
+		if (!PQconsumeInput(db->conn))
+			break;
+	}
+	unavailable(op, PQerrorMessage(db->conn));
+	conn_drop(db);
+	return false;
+}
+
+/* The next result or NULL; *ret_lost when the connection gave none. */
+static PGresult *next_result(struct op *op, bool *ret_lost)
+{
+	struct db *db = op->db;
+	int64_t until = deadline(db);
+
+	*ret_lost = false;
+	while (PQisBusy(db->conn)) {
+		if (!wait_socket(db, false, until) ||
+		    !PQconsumeInput(db->conn)) {
+			*ret_lost = true;
+			return NULL;
+		}
+	}
+	return PQgetResult(db->conn);
+}
+
+static bool connect_now(struct op *op)
+{
+	struct db *db = op->db;
+	char timeout[24], options[256];
+
+	snprintf(timeout, sizeof(timeout), "%lld",
+		 (long long)db->connect_timeout_s);
+	snprintf(options, sizeof(options),
+		 "-c TimeZone=UTC -c DateStyle=ISO -c statement_timeout=%lld"
+		 " -c lock_timeout=%lld"
+		 " -c idle_in_transaction_session_timeout=60000"
+		 " -c jit=off -c max_parallel_workers_per_gather=0",
+		 (long long)db->statement_timeout_ms,
+		 (long long)db->statement_timeout_ms);
+	const char *const keys[] = { "dbname",		"application_name",
+				     "connect_timeout", "options",
+				     "client_encoding", "tcp_user_timeout",
+				     "keepalives_idle", NULL };
+	const char *const values[] = { db->url, db->name, timeout, options,
+				       "UTF8",	"10000",  "30",	   NULL };
+
+	db->conn = PQconnectdbParams(keys, values, 1);
+	if (PQstatus(db->conn) == CONNECTION_OK &&
+	    PQsetnonblocking(db->conn, 1) == 0 &&
+	    PQenterPipelineMode(db->conn)) {
+		db->backoff_us = 0;
+		return true;
+	}
+	unavailable(op, PQerrorMessage(db->conn));
+	conn_drop(db);
+	db->backoff_us =
+	    db->backoff_us == 0 ? BACKOFF_MIN_US : 2 * db->backoff_us;
+	if (db->backoff_us > BACKOFF_MAX_US)
+		db->backoff_us = BACKOFF_MAX_US;
+	db->retry_at_us = clock_monotonic() + db->backoff_us;
+	return false;
+}
+
+/* Queues a statement whose text is made here (BEGIN, SET LOCAL). */
+static bool send_plain(struct op *op, const char *sql)
+{
+	struct db *db = op->db;
+
+	assert(db->pending_count < CONN_PENDING_MAX);
+	if (!PQsendQueryParams(db->conn, sql, 0, NULL, NULL, NULL, NULL, 0)) {
+		unavailable(op, PQerrorMessage(db->conn));
+		conn_drop(db);
+		return false;
+	}
+	db->pending[db->pending_count++] = (struct conn_pending){ NULL };
+	return true;
+}
+
+/*
+ * SET LOCAL with the checked integer written out, and not set_config():
+ * only this form reaches the workers of a Citus cluster.
+ */
+bool conn_send_tenant(struct op *op)
+{
+	char set[64] = "SET LOCAL app.tenant_id = ''";
+
+	if (op->db->tenant_id > 0)
+		snprintf(set, sizeof(set), "SET LOCAL app.tenant_id = '%lld'",
+			 (long long)op->db->tenant_id);
+	return send_plain(op, set);
+}
+
+bool conn_ready(struct op *op)
+{
+	struct db *db = op->db;
+
+	assert(db != NULL);
+	if (op_failed(op))
+		return false;
+	/* An idle connection may have died meanwhile: look before use. */
+	if (db->conn != NULL && db->pending_count == 0 && !db->begin_sent &&
+	    (!PQconsumeInput(db->conn) || PQstatus(db->conn) != CONNECTION_OK))
+		conn_drop(db);
+	if (db->conn == NULL) {
+		if (db->begin_sent) /* the transaction died with it */
+			return unavailable(op, "connection lost");
+		if (clock_monotonic() < db->retry_at_us)
+			return unavailable(op, "waiting to connect again");
+		if (!connect_now(op))
+			return false;
+	}
+	if (db->begun && !db->begin_sent) {
+		if (!send_plain(op, "BEGIN"))
+			return false;
+		db->begin_sent = true;
+		return conn_send_tenant(op);
+	}
+	return true;
+}
+
+/* The cache slot of a literal, by its address. */
+static struct conn_statement *find_statement(struct db *db, const char *sql)
+{
+	size_t i = ((uintptr_t)sql >> 3) * UINT64_C(0x9E3779B97F4A7C15) >> 54;
+
+	for (;; i++) {
+		struct conn_statement *s = &db->statements[i % CONN_STATEMENTS];
+
+		if (s->text == sql)
+			return s;
+		if (s->text == NULL) {
+			if (db->statement_count >= CONN_STATEMENTS / 2)
+				return NULL;
+			s->text = sql;
+			db->statement_count++;
+			return s;
+		}
+	}
+}
+
+bool conn_send(struct op *op, const char *sql, const struct db_arg *args,
+	       size_t count, enum conn_plan plan)
+{
+	struct db *db = op->db;
+	struct conn_statement *s = NULL;
+	struct args a;
+	char name[24];
+	int ok;
+
+	if (!args_encode(op, args, count, &a))
+		return false;
+	assert(db->pending_count + 2 <= CONN_PENDING_MAX);
+	if (plan == CONN_PREPARED)
+		s = find_statement(db, sql);
+	if (s == NULL) {
+		ok = PQsendQueryParams(db->conn, sql, (int)count, a.types,
+				       a.values, a.lengths, a.formats, 0);
+	} else {
+		snprintf(name, sizeof(name), "s%zu",
+			 (size_t)(s - db->statements));
+		ok = 1;
+		if (!s->prepared) {
+			ok = PQsendPrepare(db->conn, name, sql, (int)count,
+					   a.types);
+			/* Twice in one pipeline must not prepare twice. */
+			s->prepared = true;
+			db->pending[db->pending_count++] =
+			    (struct conn_pending){ s };
+		}
+		ok = ok &&
+		     PQsendQueryPrepared(db->conn, name, (int)count, a.values,
+					 a.lengths, a.formats, 0);
+	}
+	if (!ok) {
+		unavailable(op, PQerrorMessage(db->conn));
+		conn_drop(db);
+		return false;
+	}
+	db->pending[db->pending_count++] = (struct conn_pending){ NULL };
+	return true;
+}
+
+static void clear_result(void *result)
+{
+	PQclear(result);
+}
+
+/* Takes one result in: latches its failure, keeps the prepared mark true. */
+static void take_result(struct op *op, const struct conn_pending *p,
+			const PGresult *result)
+{
+	ExecStatusType status = PQresultStatus(result);
+	const char *state;
+
+	if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
+	    status == PGRES_SINGLE_TUPLE)
+		return;
+	if (p->prepare != NULL)
+		p->prepare->prepared = false;
+	if (status == PGRES_PIPELINE_ABORTED)
+		return;
+	state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	if (state != NULL && (streq(state, "0A000") || streq(state, "26000")))
+		op->db->forget = true;
+	db_fail(op, result, op->db->conn);
+}
+
+static bool lost(struct op *op)
+{
+	struct db *db = op->db;
+
+	unavailable(op, db->commit_sent ? "outcome unknown: connection lost "
+					  "after COMMIT was sent"
+					: "connection lost");
+	conn_drop(db);
+	db->begin_sent = db->begun;
+	return false;
+}
+
+/* Reads up to and over the sync point. */
+static bool read_sync(struct op *op)
+{
+	bool gone;
+	PGresult *r;
+
+	for (;;) {
+		r = next_result(op, &gone);
+		if (gone)
+			return lost(op);
+		if (r == NULL) {
+			if (PQstatus(op->db->conn) != CONNECTION_OK)
+				return lost(op);
+			continue;
+		}
+		ExecStatusType status = PQresultStatus(r);
+		if (status == PGRES_FATAL_ERROR)
+			db_fail(op, r, op->db->conn);
+		PQclear(r);
+		if (status == PGRES_PIPELINE_SYNC)
+			break;
+		if (PQstatus(op->db->conn) != CONNECTION_OK)
+			return lost(op);
+	}
+	op->db->pending_count = 0;
+	return !op_failed(op);
+}
+
+/* Reads the results of all but the last `keep` pending statements. */
+static bool read_pending(struct op *op, size_t keep, PGresult **ret)
+{
+	struct db *db = op->db;
+
+	for (size_t i = 0; i + keep < db->pending_count; i++) {
+		bool gone;
+		PGresult *r = next_result(op, &gone);
+
+		if (gone || r == NULL)
+			return lost(op);
+		take_result(op, &db->pending[i], r);
+		if (ret != NULL && i + 1 == db->pending_count) {
+			arena_defer(op->arena, clear_result, r);
+			*ret = r;
+		} else {
+			PQclear(r);
+		}
+		/* Each statement's results end with a NULL. */
+		while ((r = next_result(op, &gone)) != NULL)
+			PQclear(r);
+		if (gone || PQstatus(db->conn) != CONNECTION_OK)
+			return lost(op);
+	}
+	return true;
+}
+
+static bool send_sync(struct op *op)
+{
+	if (!PQpipelineSync(op->db->conn))
+		return lost(op);
+	return flush(op);
+}
+
+bool conn_sync(struct op *op, PGresult **ret)
+{
+	PGresult *last = NULL;
+
+	if (!send_sync(op) || !read_pending(op, 0, &last) || !read_sync(op))
+		return false;
+	if (ret != NULL)
+		*ret = last;
+	return true;
+}
+
+/* COMMIT of a transaction that failed answers ROLLBACK: a lost write. */
+static bool take_commit(struct op *op, bool *ret_gone)
+{
+	PGresult *r = next_result(op, ret_gone);
+	bool gone;
+
+	if (r == NULL)
+		return false;
+	take_result(op, &(struct conn_pending){ NULL }, r);
+	if (PQresultStatus(r) == PGRES_COMMAND_OK &&
+	    !streq(PQcmdStatus(r), "COMMIT"))
+		op_fail(op, FAIL_INTERNAL, "not_committed",
+			"the transaction did not commit");
+	PQclear(r);
+	while ((r = next_result(op, &gone)) != NULL)
+		PQclear(r);
+	*ret_gone = gone;
+	return !gone;
+}
+
+bool conn_commit(struct op *op, PGresult **ret)
+{
+	struct db *db = op->db;
+	PGresult *last = NULL;
+	bool gone = false;
+
+	if (!db->begin_sent)
+		return conn_sync(op, ret);
+	if (!send_plain(op, "COMMIT"))
+		return false;
+	db->commit_sent = true;
+	if (!send_sync(op))
+		return false;
+	/* All but the COMMIT; the statement before it gives the rows. */
+	db->pending_count--;
+	if (!read_pending(op, 0, db->pending_count > 0 ? &last : NULL))
+		return false;
+	if (!take_commit(op, &gone))
+		return lost(op);
+	if (!read_sync(op))
+		return false;
+	db->commit_sent = false;
+	db->begun = false;
+	db->begin_sent = false;
+	if (ret != NULL)
+		*ret = last;
+	return true;
+}
+
+/* Runs what is queued and drops the results; true while connected. */
+static bool drain(struct op *op)
+{
+	bool gone;
+
+	if (op->db->pending_count == 0)
+		return true;
+	if (!PQpipelineSync(op->db->conn) || !flush(op))
+		return false;
+	for (;;) {
+		PGresult *r = next_result(op, &gone);
+
+		if (gone || PQstatus(op->db->conn) != CONNECTION_OK) {
+			PQclear(r);
+			return false;
+		}
+		if (r == NULL)
+			continue;
+		ExecStatusType status = PQresultStatus(r);
+		PQclear(r);
+		if (status == PGRES_PIPELINE_SYNC)
+			break;
+	}
+	op->db->pending_count = 0;
+	return true;
+}
+
+void conn_settle(struct op *op)
+{
+	struct db *db = op->db;
+
+	/* A PREPARE among the dropped results may have failed unseen. */
+	if (db->conn != NULL && db->pending_count > 0)
+		db->forget = true;
+	if (db->conn != NULL &&
+	    (!drain(op) ||
+	     (PQtransactionStatus(db->conn) != PQTRANS_IDLE &&
+	      (!send_plain(op, "ROLLBACK") || !drain(op))) ||
+	     (db->forget && (!send_plain(op, "DEALLOCATE ALL") || !drain(op)))))
+		conn_drop(db);
+	if (db->forget) {
+		memset(db->statements, 0, sizeof(db->statements));
+		db->statement_count = 0;
+		db->forget = false;
+	}
+	db->begun = false;
+	db->begin_sent = false;
+	db->commit_sent = false;
+	db->tenant_id = 0;
+}
+
+/* Gives each single-row result to fn; the last, empty one ends. */
+static bool stream_rows(struct op *op, db_row_fn fn, void *ctx)
+{
+	struct db *db = op->db;
+	const struct conn_pending *p = &db->pending[db->pending_count - 1];
+	bool gone, ok = true;
+	PGresult *r;
+
+	while ((r = next_result(op, &gone)) != NULL) {
+		take_result(op, p, r);
+		if (ok && !op_failed(op) &&
+		    PQresultStatus(r) == PGRES_SINGLE_TUPLE) {
+			struct db_row row = { r, 0 };
+
+			ok = fn(op, &row, ctx);
+		}
+		PQclear(r);
+		if (!ok) {
+			/* The rest is not wanted: cheaper than reading it. */
+			conn_drop(db);
+			return false;
+		}
+	}
+	if (gone || PQstatus(db->conn) != CONNECTION_OK)
+		return lost(op);
+	return true;
+}
+
+bool conn_stream(struct op *op, db_row_fn fn, void *ctx)
+{
+	if (!send_sync(op) || !read_pending(op, 1, NULL))
+		return false;
+	if (!PQsetSingleRowMode(op->db->conn))
+		return lost(op);
+	return stream_rows(op, fn, ctx) && read_sync(op);
+}

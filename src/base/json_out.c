@@ -145,7 +145,7 @@ void json_double(struct json_out *j, double value)
 	str_puts(j->out, text);
 }
 
-void json_bool(struct json_out *j, bool value)
+void json_boolean(struct json_out *j, bool value)
 {
 	begin_value(j);
 	str_puts(j->out, value ? "true" : "false");

@@ -33,7 +33,7 @@ void json_string(struct json_out *j, const char *text); /* NULL → null */
 void json_string_len(struct json_out *j, const char *bytes, size_t len);
 void json_i64(struct json_out *j, int64_t value);
 void json_double(struct json_out *j, double value); /* shortest; NaN → null */
-void json_bool(struct json_out *j, bool value);
+void json_boolean(struct json_out *j, bool value);
 void json_null(struct json_out *j);
 /* Copies text that is JSON already (a jsonb column, a number). NULL → null. */
 void json_raw(struct json_out *j, const char *json);

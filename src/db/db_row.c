@@ -139,7 +139,7 @@ static void put_value(struct json_out *j, Oid type, const char *text)
 {
 	switch (type) {
 	case OID_BOOL:
-		json_bool(j, text[0] == 't');
+		json_boolean(j, text[0] == 't');
 		return;
 	case OID_INT8:
 	case OID_INT2:

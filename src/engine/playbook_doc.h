@@ -30,7 +30,7 @@ struct playbook {
 	const struct condition *exit; /* NULL: no exit */
 
 	/* constraints */
-	struct text_list channels; /* in the order of preference */
+	struct name_list channels; /* in the order of preference */
 	int64_t priority;	   /* 100; higher wins */
 	int64_t cooldown_days;	   /* 7 */
 	int64_t max_per_customer;  /* 0: no limit */
@@ -47,7 +47,7 @@ struct playbook {
 	const char *goal, *tone, *subject, *message, *cta_url;
 	const struct playbook_text *messages;
 	size_t message_count;
-	struct text_list offers;
+	struct name_list offers;
 	const struct condition *escalate_when; /* NULL: never */
 };
 

@@ -28,13 +28,13 @@
 
 #include "engine/condition.h"
 
-struct text_list {
+struct name_list {
 	const char *const *items;
 	size_t count;
 };
 
 /* True when the list holds text. */
-bool text_list_has(const struct text_list *list, const char *text);
+bool name_list_has(const struct name_list *list, const char *text);
 
 /* Seconds since local midnight; end before start goes over midnight. */
 struct quiet_hours {
@@ -58,7 +58,7 @@ struct lifecycle_config {
 	int64_t recovered_days;	     /* 14 */
 	double drop_ratio;	     /* 0.5 */
 	int64_t drop_min_events;     /* 10, in the earlier 14 days */
-	struct text_list churn_events;
+	struct name_list churn_events;
 };
 
 /* Weights need not sum to 1: the scores divide by their sum. */
@@ -101,7 +101,7 @@ struct expansion_config {
 	int64_t full_gate_hits; /* 3: hits in 14 days that count as 1 */
 	const struct expansion_limit *limits;
 	size_t limit_count;
-	struct text_list gate_events;
+	struct name_list gate_events;
 	struct condition *const *signals;
 	size_t signal_count;
 };
@@ -120,8 +120,8 @@ struct tenant_config {
 	double confidence_threshold; /* 0.8 */
 	struct quiet_hours quiet_hours;
 	const char *timezone; /* NULL: tenant_settings.timezone; unchecked */
-	struct text_list allowed_domains;
-	struct text_list channels; /* email, in_app */
+	struct name_list allowed_domains;
+	struct name_list channels; /* email, in_app */
 	const char *approval_mode; /* NULL: not set here */
 	/* For condition_parse(): segments, milestones, counted events. */
 	struct condition_env env;
@@ -166,6 +166,6 @@ MUST_CHECK bool config_quiet_hours(struct op *op, const char *path,
 				   struct quiet_hours *ret);
 MUST_CHECK bool config_channels(struct op *op, const char *path,
 				struct json_object *value,
-				struct text_list *ret);
+				struct name_list *ret);
 
 #endif

@@ -1,0 +1,185 @@
+/* Interventions: by hand, their transitions, dry-run. */
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { start_stack } from "./lib/stack.mjs";
+import { activate, drift, interventions, new_user, ok, refused, the_intervention, win_back } from "./lib/cases.mjs";
+
+const ABSENT = "01938c4e-5b1a-7c3e-9f20-6d1f0a2b3c4d";
+let stack, tenant, playbook;
+
+before(async () => {
+	stack = await start_stack({ mail: true });
+	tenant = await stack.tenant();
+	playbook = ok(await tenant.editor.post("/api/playbooks", win_back()), 201).id;
+});
+after(() => stack?.stop());
+
+const make = async (user_id, more = {}) => ok(await tenant.editor.post(
+	"/api/interventions", { user_id, playbook_id: playbook, channel: "email",
+		message_body: "Hello from a person.", ...more }), 201);
+const someone = async () => drift(tenant.ingest, new_user());
+const act = (id, verb, body) =>
+	tenant.editor.put(`/api/interventions/${id}/${verb}`, body);
+
+test("a message by hand is planned, whatever the mode", async () => {
+	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));
+	const user = await someone();
+	const made = await make(user);
+	assert.equal(made.status, "planned");
+	assert.equal(made.channel, "email");
+	await stack.batch({ tenant: tenant.id });
+	const seen = await the_intervention(tenant, user);
+	assert.equal(seen.status, "planned");
+	assert.equal(seen.message_body, "Hello from a person.");
+	assert.ok(seen.quality_checks);
+	ok(await tenant.admin.patch("/api/settings", { approvalMode: "suggest_only" }));
+});
+
+test("without a text the planner writes one", async () => {
+	const user = await someone();
+	await make(user, { message_body: undefined });
+	await stack.batch({ tenant: tenant.id });
+	assert.match((await the_intervention(tenant, user)).message_body, /Hi Ada/);
+});
+
+test("unknown customer and playbook are 404; bad fields are 400", async () => {
+	const user = await someone();
+	const body = { user_id: user, playbook_id: playbook, channel: "email" };
+	const post = (change) =>
+		tenant.editor.post("/api/interventions", { ...body, ...change });
+	refused(await post({ user_id: "nobody" }), 404);
+	refused(await post({ playbook_id: ABSENT }), 404);
+	refused(await post({ playbook_id: "pb_1", channel: "pigeon", user_id: "" }), 400,
+		"playbook_id", "channel", "user_id");
+	refused(await tenant.editor.post("/api/interventions", {}), 400,
+		"user_id", "playbook_id", "channel");
+});
+
+test("approve, reject and pause: what follows on what", async () => {
+	const user = await someone();
+	const { id } = await make(user);
+	const paused = ok(await act(id, "pause"));
+	assert.deepEqual([paused.id, paused.status], [id, "planned"]);
+	assert.deepEqual(pick(ok(await act(id, "approve"))), { id, status: "approved" });
+	assert.equal(refused(await act(id, "approve"), 404).code, "not_planned");
+	assert.equal(refused(await act(id, "reject", { reason: "late" }), 404).code,
+		"not_planned");
+	ok(await act(id, "pause"));
+	assert.deepEqual(pick(ok(await act(id, "reject", { reason: "no" }))),
+		{ id, status: "rejected" });
+	for (const verb of ["approve", "pause"])
+		refused(await act(id, verb), 404);
+	const log = await stack.sql("select from_status, to_status, actor, reason" +
+		" from intervention_log where tenant_id = $1 and intervention_id = $2" +
+		" order by id", tenant.id, id);
+	assert.deepEqual(log.map((l) => l.to_status),
+		["planned", "planned", "approved", "planned", "rejected"]);
+	assert.ok(log.every((l) => /^key:/.test(l.actor)), JSON.stringify(log));
+	assert.equal(log.at(-1).reason, "no");
+});
+
+const pick = ({ id, status }) => ({ id, status });
+
+test("reject needs a reason", async () => {
+	const { id } = await make(await someone());
+	refused(await act(id, "reject", {}), 400, "reason");
+	refused(await act(id, "reject", { reason: 3 }), 400, "reason");
+});
+
+test("approve at once by many: one wins", async () => {
+	const { id } = await make(await someone());
+	const answers = await Promise.all(Array.from({ length: 8 },
+		() => act(id, "approve")));
+	assert.equal(answers.filter((a) => a.status === 200).length, 1);
+	for (const answer of answers.filter((a) => a.status !== 200))
+		assert.equal(refused(answer, 404).code, "not_planned");
+});
+
+test("approve against reject at once: one wins", async () => {
+	const { id } = await make(await someone());
+	const codes = (await Promise.all([act(id, "approve"),
+		act(id, "reject", { reason: "x" })])).map((a) => a.status).sort();
+	assert.deepEqual(codes, [200, 404]);
+});
+
+test("absent, foreign and malformed ids are 404", async () => {
+	const other = await stack.tenant("Other");
+	const user = await drift(other.ingest, new_user());
+	const their = ok(await other.editor.post("/api/playbooks", win_back()), 201).id;
+	const { id } = ok(await other.editor.post("/api/interventions",
+		{ user_id: user, playbook_id: their, channel: "in_app" }), 201);
+	for (const bad of [id, ABSENT, "int_abc123", "%00", "x".repeat(500)])
+		for (const verb of ["approve", "pause", "reject"])
+			refused(await act(bad, verb, { reason: "x" }), 404);
+	assert.equal((await the_intervention(other, user)).status, "planned");
+	refused(await tenant.editor.post("/api/interventions", { user_id: await someone(),
+		playbook_id: their, channel: "email" }), 404);
+});
+
+test("list: newest first, 20 by default, at most 100", async () => {
+	const shop = await stack.tenant("List");
+	const id = ok(await shop.editor.post("/api/playbooks", win_back()), 201).id;
+	const user = await drift(shop.ingest, new_user());
+	for (let n = 0; n < 23; n++)
+		ok(await shop.editor.post("/api/interventions", { user_id: user,
+			playbook_id: id, channel: "in_app", message_body: `n${n}` }), 201);
+	const get = async (query = "") =>
+		ok(await shop.viewer.get(`/api/interventions${query}`));
+	const first = await get();
+	assert.equal(first.interventions.length, 20);
+	assert.equal(first.interventions[0].message_body, "n22");
+	assert.equal((await get("?limit=100")).interventions.length, 23);
+	assert.equal((await get("?limit=1")).interventions.length, 1);
+	const rest = await get(`?cursor=${encodeURIComponent(first.next_cursor)}`);
+	assert.deepEqual(rest.interventions.map((i) => i.message_body), ["n2", "n1", "n0"]);
+	for (const bad of ["abc", "0", "-5", "1.5", "", "99999999999999999999"])
+		refused(await shop.viewer.get(`/api/interventions?limit=${bad}`), 400, "limit");
+});
+
+test("dry-run shows clauses and gates, and stores nothing", async () => {
+	const shop = await stack.tenant("Dry");
+	const user = await drift(shop.ingest, new_user());
+	const id = await activate(shop, win_back());
+	await stack.batch({ tenant: shop.id, stage: "refresh" });
+	const count = async () => (await stack.sql("select" +
+		" (select count(*) from decisions where tenant_id = $1) +" +
+		" (select count(*) from interventions where tenant_id = $1) +" +
+		" (select count(*) from candidates where tenant_id = $1) +" +
+		" (select count(*) from gate_results where tenant_id = $1) as n", shop.id))[0].n;
+	const before = await count();
+	const run = ok(await shop.viewer.post("/api/interventions/dry-run", { user_id: user }));
+	assert.equal(run.dry_run, true);
+	assert.equal(run.decision.action, "intervene");
+	assert.equal(run.decision.playbook_id, id);
+	assert.equal(run.decision.channel, "email");
+	assert.ok(run.decision.confidence > 0 && run.decision.confidence <= 1);
+	assert.ok(run.decision.reasoning.length > 10);
+	const seen = run.rules.playbooks.find((p) => p.id === id);
+	assert.equal(seen.matched, true);
+	assert.ok(seen.clauses.length >= 2 && seen.clauses.every((c) => c.result));
+	for (const gate of ["kill_switch", "opted_out", "cooldown", "frequency_cap"])
+		assert.ok(seen.gates.some((g) => g.name === gate && g.open), gate);
+	assert.equal(run.context.lifecycle_stage, "at_risk");
+	assert.equal(run.context.matched_playbooks, 1);
+	assert.equal(await count(), before);
+
+	ok(await shop.editor.put(`/api/customers/${user}/preferences`, { opted_out: true }));
+	const out = ok(await shop.viewer.post("/api/interventions/dry-run", { user_id: user }));
+	assert.notEqual(out.decision.action, "intervene");
+	assert.ok(!("channel" in out.decision));
+	assert.ok(out.rules.playbooks[0].gates.some((g) => g.name === "opted_out" && !g.open));
+	refused(await shop.viewer.post("/api/interventions/dry-run", { user_id: "nobody" }), 404);
+	refused(await shop.viewer.post("/api/interventions/dry-run", { user_id: 7 }), 400, "user_id");
+});
+
+test("a decision repeats itself to the byte", async () => {
+	const shop = await stack.tenant("Same");
+	const user = await drift(shop.ingest, new_user());
+	await activate(shop, win_back());
+	await stack.batch({ tenant: shop.id, stage: "refresh" });
+	const ask = async () => (await shop.viewer.post("/api/interventions/dry-run",
+		{ user_id: user })).body;
+	const [one, two] = [await ask(), await ask()];
+	assert.deepEqual(one.decision, two.decision);
+	assert.equal((await interventions(shop)).length, 0);
+});

@@ -17,6 +17,7 @@
 
 struct config;
 struct db;
+struct principal;
 struct str;
 
 enum fail_kind {
@@ -60,7 +61,8 @@ struct op {
 	const struct config *config; /* borrowed: lives with the process */
 	int64_t now_us;		     /* the op's clock, µs since 1970 UTC */
 	int64_t tenant_id;	     /* 0: none yet */
-	const char *tag;	     /* request id or stage, for the log */
+	const struct principal *principal; /* who asks (api/auth.h) or NULL */
+	const char *tag; /* request id or stage, for the log */
 	/* Fills bytes with randomness; replaced by tests and replay. */
 	void (*random)(void *bytes, size_t len);
 	struct fail fail;

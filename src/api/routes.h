@@ -1,0 +1,40 @@
+/*
+ * All operations: one const array per file of handlers. A new file adds its
+ * two lines here and one in routes.c.
+ */
+#ifndef API_ROUTES_H
+#define API_ROUTES_H
+
+#include "base/str.h"
+#include "http/router.h"
+
+extern const struct route customers_routes[];
+extern const size_t customers_route_count;
+extern const struct route events_routes[];
+extern const size_t events_route_count;
+extern const struct route interventions_routes[];
+extern const size_t interventions_route_count;
+extern const struct route playbooks_routes[];
+extern const size_t playbooks_route_count;
+extern const struct route privacy_routes[];
+extern const size_t privacy_route_count;
+extern const struct route sessions_routes[];
+extern const size_t sessions_route_count;
+extern const struct route settings_routes[];
+extern const size_t settings_route_count;
+extern const struct route system_routes[];
+extern const size_t system_route_count;
+
+/*
+ * Each file ends with:
+ *	const struct route events_routes[] = { … };
+ *	const size_t events_route_count = ARRAY_LEN(events_routes);
+ */
+
+/* owned: the index over all of them; free with router_free(). */
+struct router *routes_index(void);
+
+/* Writes "METHOD pattern access operationId" lines. */
+void routes_write(struct str *out);
+
+#endif

@@ -41,11 +41,18 @@ struct str;
 /*
  * Reads and checks every setting. On a bad one writes a line naming it to
  * problems and goes on, so that all are seen at once; false when any was
- * bad. Strings are borrowed from the environment or static.
+ * bad. Strings are borrowed from the environment or static. An empty
+ * variable counts as unset; unknown RETIVO_* variables are left alone.
+ *
+ * It changes nothing else: main calls log_set_level(config.log_level) and
+ * clock_fix(config.clock_us) after it.
  */
 MUST_CHECK bool config_load(struct config *ret, struct str *problems);
 
-/* Writes the table: name, value (secrets masked), unit, default, prose. */
+/*
+ * Writes the table, a line a setting, columns separated by tabs: name,
+ * value (secrets masked), unit, default, meaning. "-" stands for none.
+ */
 void config_write(const struct config *config, struct str *out);
 
 #endif

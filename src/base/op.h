@@ -85,7 +85,9 @@ bool op_fail(struct op *op, enum fail_kind kind, const char *code,
 /*
  * Adds one wrong field to a FAIL_INVALID failure ("invalid_request") and
  * returns false. Decoders call it for each bad field and fail at the end,
- * so that the client sees all of them at once (at most 50 are kept).
+ * so that the client sees all of them at once (at most 50 are kept). The
+ * failure's own message is the first field's: "path: message". Dropped when
+ * another kind of failure came first.
  */
 bool op_fail_at(struct op *op, const char *path, const char *format, ...)
     PRINTF_LIKE(3, 4);

@@ -3,6 +3,14 @@
  * is loaded before fork; subkeys are derived by crypto_kdf and never leave
  * this module but through its functions.
  *
+ * The file has a key a line, 64 hex digits, newest first, at most 8: to
+ * rotate, put a new line before the others. Seals and signatures are made
+ * with the first key, name it, and are read with any. Hashes are made with
+ * the last: dropping that line ends every API key, session and erase mark.
+ *
+ * Everything but digests, hex, passwords and HMAC with a given key needs a
+ * master key (assert). Randomness is libsodium's, never op->random.
+ *
  * Token text: <prefix>_<tenant>_<43 characters base64url of 32 random
  * bytes>, e.g. rt_live_7_… (API key), rs_7_… (session). Only the keyed
  * hash (BLAKE2b-256 of the whole text) is stored.
@@ -24,9 +32,9 @@ enum secret_use {
 };
 
 /*
- * Starts libsodium and reads the master key (64 hex digits, file mode
- * without group and other rights). path NULL only for programs that use no
- * key. False with a line in *ret_problem (static).
+ * Starts libsodium and reads the master keys (file mode without group and
+ * other rights). path NULL only for programs that use no key. False with a
+ * line in *ret_problem (static), and then no key is loaded.
  */
 MUST_CHECK bool secret_init(const char *path, const char **ret_problem);
 
@@ -51,8 +59,8 @@ const char *secret_hash_tenant(struct op *op, enum secret_use use,
 			       int64_t tenant_id, const char *text);
 
 /*
- * Unkeyed BLAKE2b, cut to 16 bytes: the content hash of idempotency keys
- * and approvals. Not a secret.
+ * Unkeyed BLAKE2b-128: the content hash of idempotency keys and approvals.
+ * Not a secret.
  */
 void secret_digest(const void *bytes, size_t len, unsigned char ret[16]);
 
@@ -60,8 +68,9 @@ void secret_digest(const void *bytes, size_t len, unsigned char ret[16]);
 const char *secret_hex(struct arena *a, const unsigned char *bytes, size_t len);
 
 /*
- * arena: base64url(payload) "." base64url(MAC): a signed token that needs
- * no row (unsubscribe links). payload is a short text.
+ * arena: base64url(key id, payload) "." base64url(MAC): a signed token that
+ * needs no row (unsubscribe links). payload is a text of up to 2000 bytes,
+ * readable by who has the token.
  */
 const char *secret_sign(struct op *op, enum secret_use use,
 			const char *payload);
@@ -81,8 +90,8 @@ MUST_CHECK bool secret_open(struct op *op, enum secret_use use,
 			    const char **ret_plain);
 
 /*
- * argon2id (INTERACTIVE, 64 MiB). arena text. Fails: FAIL_UNAVAILABLE when
- * memory is short.
+ * argon2id (INTERACTIVE, 64 MiB). arena text. Fails: FAIL_UNAVAILABLE
+ * "password_busy" when memory is short.
  */
 MUST_CHECK bool secret_password_hash(struct op *op, const char *password,
 				     const char **ret_hash);

@@ -1,6 +1,8 @@
 /*
  * Text templates: {{name}} or {{name|fallback}}, with escaping by the
  * target format. There is no logic: a template cannot loop or call.
+ * A name is letters, digits, '_', '.' and '-', with spaces around allowed;
+ * braces around anything else are copied.
  */
 #ifndef BASE_TEMPLATE_H
 #define BASE_TEMPLATE_H
@@ -26,8 +28,9 @@ void template_write(struct arena *a, struct str *out, const char *source,
 		    void *context);
 
 /*
- * arena: the text of templates/<name>, read once an op.
- * Fails: FAIL_INTERNAL when it cannot be read.
+ * arena: the text of <config->templates>/<name>, name being relative and
+ * without "..". Each call reads the file (at most 1 MiB).
+ * Fails: FAIL_INTERNAL "template_unreadable".
  */
 MUST_CHECK bool template_load(struct op *op, const char *name,
 			      const char **ret);
@@ -35,7 +38,7 @@ MUST_CHECK bool template_load(struct op *op, const char *name,
 /* Escapes text for HTML into out. */
 void template_escape_html(struct str *out, const char *text);
 
-/* True when text still holds a {{placeholder}}. */
+/* True when text still holds "{{" with "}}" behind it. */
 bool template_has_placeholder(const char *text);
 
 #endif

@@ -172,6 +172,17 @@ bool conn_send_tenant(struct op *op)
 	return send_plain(op, set);
 }
 
+/*
+ * An idle connection has nothing to say but that it is ending (or, rarely,
+ * that a server setting changed: a reconnect too much does no harm).
+ */
+static bool has_news(const struct db *db)
+{
+	struct pollfd p = { .fd = PQsocket(db->conn), .events = POLLIN };
+
+	return p.fd < 0 || poll(&p, 1, 0) != 0;
+}
+
 bool conn_ready(struct op *op)
 {
 	struct db *db = op->db;
@@ -179,9 +190,8 @@ bool conn_ready(struct op *op)
 	assert(db != NULL);
 	if (op_failed(op))
 		return false;
-	/* An idle connection may have died meanwhile: look before use. */
 	if (db->conn != NULL && db->pending_count == 0 && !db->begin_sent &&
-	    (!PQconsumeInput(db->conn) || PQstatus(db->conn) != CONNECTION_OK))
+	    has_news(db))
 		conn_drop(db);
 	if (db->conn == NULL) {
 		if (db->begin_sent) /* the transaction died with it */

@@ -1,0 +1,82 @@
+/*
+ * Decide: for customers with matching playbooks, arbitrate, plan, and
+ * store the decision with all that is needed to repeat it. Works in chunks
+ * of users with one statement a kind, not one a user.
+ *
+ * Inside the caller's transaction, on op->tenant_id at op->now_us.
+ */
+#ifndef ENGINE_DECIDE_H
+#define ENGINE_DECIDE_H
+
+#include "engine/plan.h"
+
+struct json_out;
+
+/* What a chunk of decisions shares. arena. */
+struct decide_tenant {
+	struct plan_tenant plan;
+	struct tenant_config config;
+	struct playbook *playbooks; /* the active ones */
+	size_t playbook_count;
+	const struct decide_record *records; /* in the order of playbooks */
+	struct json_object *brand;	     /* may be NULL */
+	const char *mail_from;		     /* may be NULL */
+	bool test;			     /* a test twin */
+	bool shadow;			     /* shadow mode is on */
+	bool has_endpoints;		     /* somebody listens to webhooks */
+	int64_t budget_left; /* daily_budget − spent; INT64_MAX: none set */
+};
+
+/* Outcomes of a playbook and what is left of its max_per_day. */
+struct decide_record {
+	int64_t positive, measured;
+	int64_t day_left; /* INT64_MAX: no limit */
+};
+
+MUST_CHECK bool decide_load(struct op *op, struct decide_tenant *ret);
+
+/* A (customer, playbook) that match let through. */
+struct candidate {
+	const char *user_id;
+	const char *playbook_id;
+	int64_t playbook_version;
+};
+
+/*
+ * Decides for the users of candidates (sorted by user_id) and stores
+ * decisions, interventions, their log and outbox rows. Candidates whose
+ * playbook is no longer active in that version are passed over and their
+ * users matched again.
+ */
+MUST_CHECK bool decide_chunk(struct op *op, struct decide_tenant *tenant,
+			     const struct candidate *candidates, size_t count,
+			     int64_t *ret_decisions);
+
+/*
+ * Writes the answer of dryRunIntervention as one JSON object: clauses,
+ * gates, winner, decision and context of one user; changes nothing.
+ * Fails: FAIL_NOT_FOUND "user_not_found".
+ */
+MUST_CHECK bool decide_dry_run(struct op *op, const char *user_id,
+			       struct json_out *j);
+
+/*
+ * A message for a manual intervention without a text of its own, by the
+ * playbook's hints (any status). Fails: FAIL_NOT_FOUND "user_not_found",
+ * "playbook_not_found".
+ */
+MUST_CHECK bool decide_message(struct op *op, const char *user_id,
+			       const char *playbook_id, const char *channel,
+			       const char **ret_subject,
+			       const char **ret_message);
+
+/*
+ * Quality checks of any message to a user, with the tenant's brand, the
+ * playbook's hints (playbook_id may be NULL) and what was sent lately.
+ */
+MUST_CHECK bool decide_quality(struct op *op, const char *user_id,
+			       const char *playbook_id, const char *channel,
+			       const char *subject, const char *message,
+			       bool *ret_passed, const char **ret_json);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * Match: which customers a playbook's entry conditions hold for, and which
+ * gate, if any, keeps them from being written to. One statement a chunk of
+ * customers for all playbooks; the predicates are store/gates.h and
+ * engine/condition.h.
+ */
+#ifndef ENGINE_GATE_H
+#define ENGINE_GATE_H
+
+#include "engine/playbook_doc.h"
+
+/* One (customer, playbook) whose entry holds. */
+struct gate_match {
+	const char *user_id;
+	const struct playbook *playbook;
+	const char *gate; /* the first that is closed; NULL: all open */
+};
+
+/*
+ * arena: the matches of user_ids (of op->tenant_id, at op->now_us), in
+ * order of user_id and then of playbooks.
+ */
+MUST_CHECK bool gate_match(struct op *op, const struct playbook *playbooks,
+			   size_t playbook_count, const char *const *user_ids,
+			   size_t user_count, struct gate_match **ret,
+			   size_t *ret_count);
+
+/*
+ * The earliest times after now at which an entry condition can change by
+ * time alone, one for each of user_ids, in their order. INT64_MAX: never.
+ */
+MUST_CHECK bool gate_next(struct op *op, const struct playbook *playbooks,
+			  size_t playbook_count, const char *const *user_ids,
+			  size_t user_count, int64_t **ret_us);
+
+/* A gate as dry-run and why show it. */
+struct gate_result {
+	const char *name;
+	bool open;
+	const char *detail; /* arena; or NULL */
+};
+
+/*
+ * arena: every gate of one customer and playbook in product order, entry
+ * among them. Fails: FAIL_NOT_FOUND when there is no such customer.
+ */
+MUST_CHECK bool gate_chain(struct op *op, const struct playbook *playbook,
+			   const char *user_id, struct gate_result **ret,
+			   size_t *ret_count);
+
+#endif

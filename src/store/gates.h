@@ -34,10 +34,8 @@
 /* An intervention o that counts for the rows being decided. */
 #define GATE_SQL_COUNTS "(NOT o.shadow OR " GATE_SQL_SHADOW_ON ")"
 
-/* Start of the tenant's day. */
-#define GATE_SQL_TODAY                                                         \
-	"(date_trunc('day', n.now AT TIME ZONE t.timezone)"                    \
-	" AT TIME ZONE t.timezone)"
+/* Start of the day, in UTC. */
+#define GATE_SQL_TODAY "date_trunc('day', n.now, 'UTC')"
 
 #define GATE_SQL_KILL_SWITCH "(NOT t.kill_switch_active)"
 
@@ -78,7 +76,7 @@
 	" AND greatest(o.planned_at, o.sent_at) > n.now"                       \
 	" - coalesce((p.constraints->>'cooldown_days')"                        \
 	"::double precision, 7) * interval '1 day')"                           \
-	" AND (p.constraints->>'max_per_customer' IS NULL"                     \
+	" AND (coalesce(p.constraints->>'max_per_customer', '0') = '0'"        \
 	" OR (SELECT count(*) FROM interventions o"                            \
 	" WHERE o.tenant_id = c.tenant_id AND o.user_id = c.user_id"           \
 	" AND o.playbook_id = p.id"                                            \
@@ -129,13 +127,13 @@
 	" AND o.playbook_id = p.id AND o.source = 'automatic'"                 \
 	" AND o.status <> 'cancelled' AND " GATE_SQL_COUNTS ")"
 
-/* The tenant's daily_budget and the playbook's max_per_day. */
+/* The tenant's daily_budget and the playbook's max_per_day; 0: none. */
 #define GATE_SQL_DAILY_BUDGET                                                  \
-	"(CASE WHEN t.config->>'daily_budget' IS NULL THEN true"               \
-	" ELSE " GATE_SQL_SPENT_TODAY                                          \
+	"(CASE WHEN coalesce(t.config->>'daily_budget', '0') = '0'"            \
+	" THEN true ELSE " GATE_SQL_SPENT_TODAY                                \
 	" < (t.config->>'daily_budget')::numeric END"                          \
-	" AND CASE WHEN p.constraints->>'max_per_day' IS NULL THEN true"       \
-	" ELSE " GATE_SQL_PLAYBOOK_SPENT_TODAY                                 \
+	" AND CASE WHEN coalesce(p.constraints->>'max_per_day', '0')"          \
+	" = '0' THEN true ELSE " GATE_SQL_PLAYBOOK_SPENT_TODAY                 \
 	" < (p.constraints->>'max_per_day')::numeric END)"
 
 /* ------------------------------------------------- only at the claim -- */

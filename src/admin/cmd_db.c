@@ -1,0 +1,271 @@
+/*
+ * retivo-admin db apply and verify. An empty database gets schema.sql, an
+ * older one the numbered steps that it lacks; each step and its row of
+ * schema_version are one transaction. Verify reads the catalogue: what
+ * keeps tenants apart must really be there, not only in the file.
+ */
+#include "admin/admin.h"
+
+#include "base/config.h"
+#include "base/str.h"
+#include "db/db.h"
+#include "db/db_tx.h"
+#include "db/sql.h"
+
+#include <errno.h>
+
+#define SCHEMA_MAX_BYTES (1 << 20)
+/* Two at once wait for each other: pg_advisory_xact_lock(this). */
+#define APPLY_LOCK 7381923
+
+struct step {
+	int version;
+	const char *name;
+	const char *script; /* NULL: schema.sql itself */
+	bool alone; /* cannot run in a transaction; must be repeatable */
+};
+
+/*
+ * Once released a step never changes. schema.sql holds the sum of all steps
+ * and inserts every version's row.
+ */
+static const struct step steps[] = {
+	{ 1, "first schema", NULL, false },
+};
+
+#define NEWEST steps[ARRAY_LEN(steps) - 1].version
+
+static bool read_schema(struct op *op, const char **ret)
+{
+	const char *path = op->config->schema;
+	FILE *file = fopen(path, "re");
+	char *text = arena_alloc(op->arena, SCHEMA_MAX_BYTES + 1);
+	size_t len;
+	bool bad;
+
+	if (file == NULL)
+		return op_fail(op, FAIL_INTERNAL, "schema_unreadable",
+			       "%s: %s (RETIVO_SCHEMA)", path, strerror(errno));
+	len = fread(text, 1, SCHEMA_MAX_BYTES + 1, file);
+	bad = ferror(file) != 0 || len > SCHEMA_MAX_BYTES;
+	fclose(file);
+	if (bad || len == 0)
+		return op_fail(op, FAIL_INTERNAL, "schema_unreadable",
+			       "%s: cannot be read whole", path);
+	text[len] = '\0';
+	*ret = text;
+	return true;
+}
+
+/* Inside a transaction under the lock; 0 for an empty database. */
+static bool current_version(struct op *op, int64_t *ret)
+{
+	struct db_row row;
+
+	if (!db_exec(op, NULL, "SELECT pg_advisory_xact_lock($1)",
+		     ARG_I64(APPLY_LOCK)) ||
+	    !db_one(op, &row,
+		    "SELECT to_regclass('public.schema_version') IS NOT NULL"
+		    " AS found, (SELECT count(*) FROM pg_class WHERE"
+		    " relnamespace = 'public'::regnamespace"
+		    " AND relkind IN ('r', 'p')) AS tables"))
+		return false;
+	if (!db_bool(&row, "found")) {
+		if (db_i64(&row, "tables") > 0)
+			return op_fail(op, FAIL_CONFLICT, "foreign_database",
+				       "the database has tables, but none of"
+				       " ours: it is not Retivo's");
+		*ret = 0;
+		return true;
+	}
+	if (!db_one(op, &row,
+		    "SELECT coalesce(max(version), 0) AS version"
+		    " FROM schema_version"))
+		return false;
+	*ret = db_i64(&row, "version");
+	return true;
+}
+
+static bool note_step(struct op *op, const struct step *step)
+{
+	return db_exec(op, NULL,
+		       "INSERT INTO schema_version (version, name)"
+		       " VALUES ($1, $2) ON CONFLICT DO NOTHING",
+		       ARG_I64(step->version), ARG_TEXT(step->name));
+}
+
+static bool apply_step(struct op *op, const struct step *step)
+{
+	if (step->alone)
+		return db_script(op, step->script) && db_begin(op) &&
+		       note_step(op, step) && db_commit(op);
+	return db_script(op, step->script) && note_step(op, step) &&
+	       db_commit(op);
+}
+
+static const struct step *step_after(int64_t version)
+{
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		if (steps[i].version > version)
+			return &steps[i];
+	}
+	return NULL;
+}
+
+static bool apply_schema(struct op *op)
+{
+	const char *script = NULL;
+
+	return read_schema(op, &script) && db_script(op, script) &&
+	       db_commit(op);
+}
+
+/* One step further; *ret_done when the newest is reached. */
+static bool apply_next(struct op *op, bool *ret_done)
+{
+	const struct step *step;
+	int64_t version;
+
+	if (!db_begin(op) || !current_version(op, &version))
+		return false;
+	step = step_after(version);
+	*ret_done = step == NULL;
+	if (version > NEWEST)
+		return op_fail(op, FAIL_CONFLICT, "newer_schema",
+			       "the database is at version %lld, this program"
+			       " knows %d",
+			       (long long)version, NEWEST);
+	if (step == NULL)
+		return db_commit(op);
+	if (version == 0) {
+		printf("creating the schema, version %d\n", NEWEST);
+		return apply_schema(op);
+	}
+	printf("step %d: %s\n", step->version, step->name);
+	if (step->alone && !db_commit(op))
+		return false;
+	return apply_step(op, step);
+}
+
+bool cmd_db_apply(struct op *op, int argc, char **argv)
+{
+	bool done = false;
+
+	if (!admin_parse(op, argc, argv, NULL, 0, NULL, 0))
+		return false;
+	while (!done) {
+		if (!apply_next(op, &done))
+			return false;
+	}
+	printf("database is at version %d\n", NEWEST);
+	return true;
+}
+
+/* Each statement gives one row a problem, in the column problem. */
+#define GLOBAL_TABLES "'tenants', 'token_index'"
+#define TENANT_TABLES                                                          \
+	"WITH t AS (SELECT c.oid, c.relname, c.relrowsecurity,"                \
+	" c.relforcerowsecurity FROM pg_class c JOIN pg_attribute a"           \
+	" ON a.attrelid = c.oid AND a.attname = 'tenant_id'"                   \
+	" WHERE c.relnamespace = 'public'::regnamespace"                       \
+	" AND c.relkind IN ('r', 'p') AND c.relname NOT IN (" GLOBAL_TABLES    \
+	")) "
+
+static const struct sql_literal checks[] = {
+	SQL_LITERAL(TENANT_TABLES
+		    "SELECT relname || ': row-level security is not forced'"
+		    " AS problem FROM t"
+		    " WHERE NOT (relrowsecurity AND relforcerowsecurity)"),
+	SQL_LITERAL(TENANT_TABLES
+		    "SELECT relname || ': no policy by app_tenant()' AS problem"
+		    " FROM t WHERE NOT EXISTS (SELECT FROM pg_policy p"
+		    " WHERE p.polrelid = t.oid AND p.polpermissive"
+		    " AND p.polcmd = '*' AND pg_get_expr(p.polqual, p.polrelid)"
+		    " = '(tenant_id = app_tenant())'"
+		    " AND pg_get_expr(p.polwithcheck, p.polrelid)"
+		    " = '(tenant_id = app_tenant())')"),
+	SQL_LITERAL(TENANT_TABLES
+		    "SELECT relname || ': a second policy, ' || p.polname"
+		    " AS problem FROM t JOIN pg_policy p ON p.polrelid = t.oid"
+		    " WHERE p.polname <> 'tenant'"),
+	SQL_LITERAL(TENANT_TABLES
+		    "SELECT i.indexrelid::regclass || ': tenant_id does not"
+		    " lead this key' AS problem FROM t"
+		    " JOIN pg_index i ON i.indrelid = t.oid"
+		    " JOIN pg_attribute a ON a.attrelid = t.oid"
+		    " AND a.attnum = i.indkey[0]"
+		    " WHERE i.indisunique AND a.attname <> 'tenant_id'"),
+	SQL_LITERAL(
+	    TENANT_TABLES
+	    "SELECT f.conname || ': tenant_id does not lead this"
+	    " foreign key' AS problem FROM t"
+	    " JOIN pg_constraint f ON f.conrelid = t.oid"
+	    " AND f.contype = 'f' AND f.confrelid IN (SELECT oid FROM t)"
+	    " JOIN pg_attribute a ON a.attrelid = t.oid"
+	    " AND a.attnum = f.conkey[1] JOIN pg_attribute b"
+	    " ON b.attrelid = f.confrelid AND b.attnum = f.confkey[1]"
+	    " WHERE a.attname <> 'tenant_id'"
+	    " OR b.attname <> 'tenant_id'"),
+	SQL_LITERAL("SELECT w.name || ': ' || CASE WHEN r.oid IS NULL"
+		    " THEN 'the role is missing' ELSE 'the role may pass"
+		    " row-level security' END AS problem"
+		    " FROM (VALUES ('retivo_api'), ('retivo_batch')) w (name)"
+		    " LEFT JOIN pg_roles r ON r.rolname = w.name"
+		    " WHERE r.oid IS NULL OR r.rolsuper OR r.rolbypassrls"),
+	SQL_LITERAL("SELECT m.rolname || ': is a member of ' || g.rolname"
+		    " AS problem FROM pg_auth_members x"
+		    " JOIN pg_roles m ON m.oid = x.member"
+		    " JOIN pg_roles g ON g.oid = x.roleid"
+		    " WHERE m.rolname IN ('retivo_api', 'retivo_batch')"),
+	SQL_LITERAL("SELECT c.relname || ': belongs to ' || r.rolname"
+		    " AS problem FROM pg_class c JOIN pg_roles r"
+		    " ON r.oid = c.relowner"
+		    " WHERE c.relnamespace = 'public'::regnamespace"
+		    " AND r.rolname IN ('retivo_api', 'retivo_batch')"),
+	SQL_LITERAL("SELECT c.relname || ': reachable past its parent by '"
+		    " || r.rolname AS problem FROM pg_class c,"
+		    " pg_roles r WHERE c.relispartition AND c.relkind = 'r'"
+		    " AND r.rolname IN ('retivo_api', 'retivo_batch')"
+		    " AND has_table_privilege(r.oid, c.oid, 'SELECT')"),
+};
+
+static bool verify_version(struct op *op, int64_t *ret_problems)
+{
+	int64_t version;
+
+	if (!db_begin(op) || !current_version(op, &version) || !db_commit(op))
+		return false;
+	if (version == NEWEST)
+		return true;
+	printf("schema_version: %lld instead of %d\n", (long long)version,
+	       NEWEST);
+	*ret_problems += 1;
+	return true;
+}
+
+bool cmd_db_verify(struct op *op, int argc, char **argv)
+{
+	int64_t problems = 0;
+
+	if (!admin_parse(op, argc, argv, NULL, 0, NULL, 0) ||
+	    !verify_version(op, &problems))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+		struct db_rows rows;
+		struct sql q;
+
+		sql_init(&q, op->arena);
+		sql_add_literal(&q, &checks[i]);
+		if (!db_rows_sql(op, &rows, &q))
+			return false;
+		db_each (row, &rows)
+			puts(db_text(&row, "problem"));
+		problems += (int64_t)rows.count;
+	}
+	if (problems > 0)
+		return op_fail(op, FAIL_INTERNAL, "schema_wrong",
+			       "%lld problems with the schema",
+			       (long long)problems);
+	printf("the schema is right, version %d\n", NEWEST);
+	return true;
+}

@@ -1,0 +1,159 @@
+/* retivo-admin: what an operator types. */
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { start_stack } from "./lib/stack.mjs";
+import { activate, drift, new_user, ok, refused, win_back } from "./lib/cases.mjs";
+
+let stack, tenant;
+
+before(async () => {
+	stack = await start_stack();
+	tenant = await stack.tenant("Admin");
+});
+after(() => stack?.stop());
+
+const admin = (...args) => stack.admin(args);
+
+test("db apply a second time changes nothing; db verify is content", async () => {
+	const catalogue = () => stack.sql("select table_name, column_name, data_type," +
+		" is_nullable, column_default from information_schema.columns where" +
+		" table_schema = 'public' order by 1, 2");
+	const before = await catalogue();
+	await admin("db", "apply");
+	assert.deepEqual(await catalogue(), before);
+	await admin("db", "verify");
+});
+
+test("db verify finds a table that was changed by hand", async () => {
+	await stack.sql("alter table playbooks disable row level security");
+	const found = await stack.admin(["db", "verify"], { check: false });
+	await stack.sql("alter table playbooks enable row level security");
+	assert.notEqual(found.code, 0);
+	assert.match(found.stdout + found.stderr, /playbooks/);
+	await admin("db", "verify");
+});
+
+test("a key is made, works, and ends", async () => {
+	const { stdout } = await admin("key", "create", "--tenant", tenant.id,
+		"--scope", "write", "--label", "By hand");
+	assert.match(stdout, /^rt_live_\d+_[\w-]{43}\n$/);
+	const client = stack.client.as(stdout.trim());
+	ok(await client.track({ user_id: "u", event: "e" }));
+	const { id } = ok(await tenant.viewer.get("/api/settings"))
+		.api_keys.find((k) => k.label === "By hand");
+	await admin("key", "revoke", "--tenant", tenant.id, id);
+	refused(await client.track({ user_id: "u", event: "e" }), 401);
+});
+
+test("wrong words are told on stderr with an exit code", async () => {
+	for (const args of [[], ["nonsense"], ["db"], ["key", "create"],
+		["key", "create", "--tenant", "x", "--scope", "read"],
+		["key", "create", "--tenant", "999999", "--scope", "read", "--label", "l"],
+		["key", "create", "--tenant", String(tenant.id), "--scope", "god", "--label", "l"],
+		["tenant", "create"], ["explain", "--tenant", String(tenant.id), "no-such"],
+		["key", "revoke", "--tenant", String(tenant.id), "no-such"]]) {
+		const { code, stderr } = await stack.admin(args, { check: false });
+		assert.ok(code > 0, args.join(" "));
+		assert.ok(stderr.trim().length > 10, args.join(" "));
+	}
+});
+
+test("config prints every setting with secrets masked", async () => {
+	const { stdout } = await stack.admin(["config"], { env: {
+		RETIVO_SMTP_URL: "smtp://mail.example:25",
+		RETIVO_SMTP_PASSWORD: "a-very-secret-word" } });
+	assert.doesNotMatch(stdout, /a-very-secret-word/);
+	for (const name of ["RETIVO_DATABASE_URL", "RETIVO_WORKERS", "RETIVO_SMTP_PASSWORD",
+		"RETIVO_BASE_URL"])
+		assert.ok(stdout.includes(name), name);
+	const url = "postgresql://someone:hunter22@localhost/retivo";
+	const second = await stack.admin(["config"], { check: false,
+		env: { RETIVO_DATABASE_URL: url } });
+	assert.doesNotMatch(second.stdout + second.stderr, /hunter22/);
+});
+
+test("a bad setting is refused before anything starts", async () => {
+	const { run } = await import("./lib/process.mjs");
+	const { program } = await import("./lib/place.mjs");
+	for (const [name, value] of [["RETIVO_WORKERS", "many"], ["RETIVO_WORKERS", "0"],
+		["RETIVO_SMTP_TLS", "perhaps"]]) {
+		const got = await run(program("retivo-api"), [], { check: false,
+			timeout_ms: 10000, env: { ...stack.settings, [name]: value,
+				RETIVO_SOCKET: `${stack.home}/other.sock` } });
+		assert.ok(got.code > 0, `${name}=${value}`);
+		assert.match(got.stderr, new RegExp(name));
+	}
+});
+
+test("a moved clock is refused outside tests", async () => {
+	const got = await stack.batch({ now: "2030-01-01T00:00:00Z", check: false,
+		env: { RETIVO_TESTING: "" } });
+	assert.notEqual(got.code, 0);
+});
+
+test("explain shows the SQL and, for a user, each clause", async () => {
+	const user = await drift(tenant.ingest, new_user());
+	const id = await activate(tenant, win_back());
+	await stack.batch({ tenant: tenant.id });
+	const plain = await admin("explain", "--tenant", tenant.id, id);
+	assert.match(plain.stdout, /lifecycle_stage/);
+	assert.match(plain.stdout, /\$\d/);
+	const { stdout } = await admin("explain", "--tenant", tenant.id, id, "--user", user);
+	assert.match(stdout, /entry_conditions\.lifecycle_stage.*true|true.*entry_conditions\.lifecycle_stage/);
+	assert.match(stdout, /days_since_last_activity/);
+});
+
+test("member reset prints a link of this host", async () => {
+	await stack.member(tenant, "reset@members.example", "viewer", "long enough password");
+	const { stdout } = await admin("member", "reset", "reset@members.example");
+	assert.ok(stdout.includes(stack.settings.RETIVO_BASE_URL), stdout);
+	assert.notEqual((await stack.admin(["member", "reset", "nobody@members.example"],
+		{ check: false })).code, 0);
+});
+
+/* What a demo stored, without ids and keys that are drawn anew. */
+async function life(tenant_id) {
+	return stack.sql("select c.user_id, c.name, c.email, c.plan, c.lifecycle_stage," +
+		" c.health, c.risk_level, (select count(*) from events e where" +
+		" e.tenant_id = c.tenant_id and e.user_id = c.user_id) as events," +
+		" (select md5(string_agg(e.event || e.ts::text, ',' order by e.ts, e.event))" +
+		" from events e where e.tenant_id = c.tenant_id and e.user_id = c.user_id) as sum" +
+		" from customers c where c.tenant_id = $1 order by 1", tenant_id);
+}
+
+test("demo makes lives that differ, the same from the same seed", async () => {
+	const env = { RETIVO_CLOCK: "2026-11-01T12:00:00Z" };
+	const demo = async (seed) => {
+		const { stdout } = await stack.admin(["demo", "--seed", seed, "--customers", 200],
+			{ env });
+		const values = Object.fromEntries(stdout.trim().split("\n").map((line) =>
+			[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+		for (const name of ["RETIVO_API_KEY", "RETIVO_TEST_KEY", "RETIVO_EMAIL",
+			"RETIVO_PASSWORD", "RETIVO_TENANT"])
+			assert.ok(values[name], name);
+		return values;
+	};
+	const one = await demo(7);
+	const first = await life(one.RETIVO_TENANT);
+	const two = await demo(7);
+	const again = two.RETIVO_TENANT === one.RETIVO_TENANT ? first
+		: await life(two.RETIVO_TENANT);
+	assert.deepEqual(again, first);
+	assert.equal(first.length, 200);
+	assert.ok(new Set(first.map((c) => c.events)).size > 20);
+	assert.ok(first.every((c) => !c.email || c.email.endsWith("@example.com")));
+
+	const client = stack.client.as(one.RETIVO_API_KEY);
+	const { playbooks } = ok(await client.get("/api/playbooks"));
+	assert.ok(playbooks.length >= 9, `${playbooks.length} playbooks`);
+	assert.ok(new Set(playbooks.map((p) => p.lifecycle_area)).size >= 5);
+	ok(await stack.client.post("/api/auth/login", { email: one.RETIVO_EMAIL,
+		password: one.RETIVO_PASSWORD }));
+	await stack.batch({ tenant: one.RETIVO_TENANT, now: env.RETIVO_CLOCK });
+	const { stats } = ok(await client.get("/api/customers/stats"));
+	assert.equal(stats.total, 200);
+	assert.ok(stats.active > 20 && stats.at_risk > 5 && stats.churned > 5,
+		JSON.stringify(stats));
+	const planned = ok(await client.get("/api/interventions")).interventions;
+	assert.ok(planned.length > 0);
+});

@@ -1,0 +1,564 @@
+/* From an event to a delivered message, and every gate that stops it. */
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { simpleParser } from "mailparser";
+import { start_stack } from "./lib/stack.mjs";
+import { MailServer } from "./lib/smtp.mjs";
+import { HookServer } from "./lib/hooks.mjs";
+import { add_endpoint, new_secret } from "./lib/endpoints.mjs";
+import { activate, at, closed_gates, drift, interventions, new_user, ok, the_intervention, unsubscribe_link, win_back, DAY, HOUR, MINUTE } from "./lib/cases.mjs";
+
+let stack, smtp;
+
+before(async () => {
+	smtp = await new MailServer().start();
+	stack = await start_stack({ settings: { RETIVO_SMTP_URL: smtp.url,
+		RETIVO_SMTP_TLS: "none" } });
+});
+after(async () => {
+	await stack?.stop();
+	await smtp?.stop();
+});
+
+const address = (user) => `${user}@customer.example`;
+const approve = (tenant, id) => tenant.editor.put(`/api/interventions/${id}/approve`);
+const mode = (tenant, approvalMode) =>
+	tenant.admin.patch("/api/settings", { approvalMode });
+
+/* A tenant, a drifting customer and an active playbook. */
+async function scene({ playbook, traits, approvalMode, config, timezone } = {}) {
+	const tenant = await stack.tenant("Scene", { timezone });
+	if (approvalMode || config)
+		ok(await tenant.admin.patch("/api/settings", { approvalMode, config }));
+	const user = await drift(tenant.ingest, new_user(), traits);
+	const id = await activate(tenant, win_back(playbook));
+	const batch = (options) => stack.batch({ tenant: tenant.id, ...options });
+	return { tenant, user, playbook: id, batch };
+}
+
+async function sent_once(tenant, user) {
+	const seen = await the_intervention(tenant, user);
+	assert.ok(["sent", "delivered"].includes(seen.status), seen.status);
+	assert.equal(smtp.to(address(user)).length, 1);
+	return smtp.to(address(user))[0];
+}
+
+test("track → batch → planned → approve → batch → one mail", async () => {
+	const { tenant, user, playbook, batch } = await scene();
+	await batch();
+	const planned = await the_intervention(tenant, user);
+	assert.equal(planned.status, "planned");
+	assert.equal(planned.playbook_id, playbook);
+	assert.equal(planned.channel, "email");
+	assert.match(planned.message_body, /Hi Ada/);
+	assert.match(planned.reasoning, /\w+ .*\w+/);
+	assert.ok(planned.confidence > 0 && planned.confidence <= 1);
+	assert.ok(planned.quality_checks && typeof planned.quality_checks === "object");
+	assert.equal(smtp.to(address(user)).length, 0);
+	await batch();
+	assert.equal(smtp.to(address(user)).length, 0);
+
+	ok(await approve(tenant, planned.id));
+	await batch();
+	const mail = await sent_once(tenant, user);
+	const seen = await the_intervention(tenant, user);
+	assert.ok(seen.approved_at && seen.sent_at);
+
+	const { parsed } = mail;
+	assert.equal(parsed.subject, "We miss you");
+	assert.match(parsed.from.text, /hello@sender\.example/);
+	assert.equal(parsed.to.value[0].address, address(user));
+	assert.match(parsed.text, /Hi Ada, your reports are waiting for you\./);
+	assert.match(parsed.html, /Hi Ada/);
+	assert.ok(parsed.messageId && parsed.date);
+	assert.match(mail.raw.toString(), /^Content-Type: multipart\/alternative/im);
+	assert.match(mail.raw.toString(), /^List-Unsubscribe-Post: List-Unsubscribe=One-Click\r$/m);
+	assert.ok(!/[^\r]\n/.test(mail.raw.toString()));
+
+	const link = unsubscribe_link(parsed);
+	assert.equal((await stack.client.call("POST", link.pathname, {
+		raw: "List-Unsubscribe=One-Click",
+		type: "application/x-www-form-urlencoded" })).status, 200);
+	const [row] = await stack.sql("select opted_out, channels_off from customers" +
+		" where tenant_id = $1 and user_id = $2", tenant.id, user);
+	assert.ok(row.opted_out || row.channels_off.includes("email"));
+});
+
+test("the log tells every step with its actor", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto" });
+	await batch();
+	await batch();
+	const { id } = await the_intervention(tenant, user);
+	const steps = await stack.sql("select to_status, actor from intervention_log" +
+		" where tenant_id = $1 and intervention_id = $2 order by id", tenant.id, id);
+	const words = steps.map((s) => s.to_status);
+	assert.deepEqual(words.filter((w, n) => w !== words[n - 1]).slice(0, 4),
+		["planned", "approved", "sending", "sent"].slice(0, 4), words.join(" "));
+	assert.ok(steps.every((s) => s.actor));
+});
+
+test("full_auto sends without anybody", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto" });
+	await batch();
+	await batch();
+	await sent_once(tenant, user);
+});
+
+test("semi_auto goes by the confidence", async () => {
+	const sure = await scene({ approvalMode: "semi_auto",
+		config: { confidence_threshold: 0 } });
+	await sure.batch();
+	await sure.batch();
+	await sent_once(sure.tenant, sure.user);
+	const unsure = await scene({ approvalMode: "semi_auto",
+		config: { confidence_threshold: 1 } });
+	await unsure.batch();
+	await unsure.batch();
+	assert.equal((await the_intervention(unsure.tenant, unsure.user)).status, "planned");
+});
+
+test("requires_approval waits in every mode", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto",
+		playbook: { constraints: { requires_approval: true } } });
+	await batch();
+	await batch();
+	assert.equal((await the_intervention(tenant, user)).status, "planned");
+});
+
+test("a message that fails a check waits for a person", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto",
+		playbook: { strategy_hints: { message:
+			"Hi {{name|there}}, see https://evil.example/offer now." } } });
+	await batch();
+	await batch();
+	const seen = await the_intervention(tenant, user);
+	assert.equal(seen.status, "planned");
+	assert.match(JSON.stringify(seen.quality_checks), /link|domain/);
+	assert.equal(smtp.to(address(user)).length, 0);
+});
+
+test("kill switch on: nothing is planned or sent", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto" });
+	ok(await tenant.admin.put("/api/settings/kill-switch", { active: true }));
+	await batch();
+	await batch();
+	assert.equal(smtp.to(address(user)).length, 0);
+	const gates = await closed_gates(stack, tenant);
+	assert.ok(gates[user] === "kill_switch" || (await interventions(tenant, user)).length === 0);
+});
+
+test("kill switch after approval: held, and sent once it is off", async () => {
+	const { tenant, user, batch } = await scene();
+	await batch();
+	const { id } = await the_intervention(tenant, user);
+	ok(await tenant.admin.put("/api/settings/kill-switch", { active: true }));
+	ok(await approve(tenant, id));
+	await batch();
+	assert.equal((await the_intervention(tenant, user)).status, "approved");
+	assert.equal(smtp.to(address(user)).length, 0);
+	ok(await tenant.admin.put("/api/settings/kill-switch", { active: false }));
+	await batch();
+	await sent_once(tenant, user);
+});
+
+/* Each gate: how it is closed, and the name that it leaves. */
+const gates = {
+	opted_out: async ({ tenant, user }) =>
+		ok(await tenant.editor.put(`/api/customers/${user}/preferences`,
+			{ opted_out: true })),
+	holdout: async ({ tenant, playbook }) =>
+		ok(await tenant.editor.put(`/api/playbooks/${playbook}`,
+			{ constraints: { holdout: 1, channels: ["email"] } })),
+	daily_budget: async ({ tenant }) =>
+		ok(await tenant.admin.patch("/api/settings", { config: { daily_budget: 0 } })),
+	tracked_limit: ({ tenant }) =>
+		stack.sql("update customers set tracked = false where tenant_id = $1", tenant.id),
+};
+for (const [gate, close] of Object.entries(gates))
+	test(`gate ${gate}: nothing is planned and its name is kept`, async () => {
+		const it = await scene({ approvalMode: "full_auto" });
+		await it.batch({ stage: "refresh" });
+		await close(it);
+		await it.batch();
+		await it.batch();
+		assert.equal((await interventions(it.tenant, it.user)).length, 0);
+		assert.equal((await closed_gates(stack, it.tenant))[it.user], gate);
+		assert.equal(smtp.to(address(it.user)).length, 0);
+	});
+
+test("gate cooldown: the playbook waits its days, then comes again", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto",
+		playbook: { constraints: { cooldown_days: 5 } } });
+	const runs = async (days) => {
+		for (let n = 0; n < 2; n++)
+			await batch({ now: at(days * DAY + n * MINUTE) });
+		return (await interventions(tenant, user)).length;
+	};
+	assert.equal(await runs(0), 1);
+	assert.equal(await runs(3), 1);
+	assert.equal((await closed_gates(stack, tenant))[user], "cooldown");
+	assert.equal(await runs(6), 2);
+	assert.equal(smtp.to(address(user)).length, 2);
+});
+
+test("gate frequency_cap: over all playbooks", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto",
+		config: { frequency_cap: { count: 1, days: 7 } } });
+	await batch();
+	await batch();
+	await sent_once(tenant, user);
+	await activate(tenant, win_back({ name: "Second" }));
+	await batch({ now: at(DAY) });
+	await batch({ now: at(DAY + MINUTE) });
+	assert.equal((await interventions(tenant, user)).length, 1);
+	const rows = await stack.sql("select gate from gate_results where tenant_id = $1" +
+		" and user_id = $2", tenant.id, user);
+	assert.ok(rows.some((r) => r.gate === "frequency_cap"), JSON.stringify(rows));
+});
+
+test("gate open_intervention: one message at a time", async () => {
+	const { tenant, user, batch } = await scene();
+	await batch();
+	await activate(tenant, win_back({ name: "Second" }));
+	await batch({ now: at(HOUR) });
+	assert.equal((await interventions(tenant, user)).length, 1);
+	const rows = await stack.sql("select gate from gate_results where tenant_id = $1" +
+		" and user_id = $2", tenant.id, user);
+	assert.ok(rows.some((r) => r.gate === "open_intervention"), JSON.stringify(rows));
+});
+
+test("priority decides between playbooks, and the loser is told", async () => {
+	const tenant = await stack.tenant("Two");
+	const user = await drift(tenant.ingest, new_user());
+	await activate(tenant, win_back({ name: "Low", constraints: { priority: 10 } }));
+	const high = await activate(tenant, win_back({ name: "High",
+		constraints: { priority: 500 } }));
+	await stack.batch({ tenant: tenant.id });
+	assert.equal((await the_intervention(tenant, user)).playbook_id, high);
+	const [{ rules }] = await stack.sql("select rules from decisions where" +
+		" tenant_id = $1 and user_id = $2", tenant.id, user);
+	assert.match(JSON.stringify(rules), /Low|lost|loser/);
+});
+
+test("quiet hours hold in the customer's own zone", async () => {
+	/* 12:00 in Tokyo is 03:00 UTC: quiet in UTC, not in Tokyo. */
+	const noon = new Date(Date.now() + DAY);
+	noon.setUTCHours(3, 0, 0, 0);
+	const quiet = { playbook: { constraints: {
+		quiet_hours: { start: "21:00", end: "08:00" } } }, approvalMode: "full_auto" };
+	const tokyo = await scene({ ...quiet, traits: { timezone: "Asia/Tokyo" } });
+	const utc = await scene({ ...quiet, traits: { timezone: "UTC" } });
+	for (const { batch } of [tokyo, utc])
+		for (let n = 0; n < 2; n++)
+			await batch({ now: new Date(noon.getTime() + n * MINUTE) });
+	await sent_once(tokyo.tenant, tokyo.user);
+	assert.equal(smtp.to(address(utc.user)).length, 0);
+	assert.equal((await the_intervention(utc.tenant, utc.user)).status, "approved");
+	await utc.batch({ now: new Date(noon.getTime() + 6 * HOUR) });
+	await sent_once(utc.tenant, utc.user);
+});
+
+test("the tenant's zone holds where the customer's is unknown", async () => {
+	const night = new Date(Date.now() + DAY);
+	night.setUTCHours(3, 0, 0, 0);
+	const { user, batch } = await scene({ approvalMode: "full_auto",
+		timezone: "America/Los_Angeles",
+		playbook: { constraints: { quiet_hours: { start: "19:00", end: "09:00" } } } });
+	for (let n = 0; n < 2; n++)
+		await batch({ now: new Date(night.getTime() + n * MINUTE) });
+	assert.equal(smtp.to(address(user)).length, 0);
+});
+
+test("twice the batch is one mail", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto" });
+	for (let n = 0; n < 5; n++)
+		await batch();
+	await sent_once(tenant, user);
+});
+
+test("many batches at once are one mail for each customer", async () => {
+	const tenant = await stack.tenant("Race");
+	ok(await mode(tenant, "full_auto"));
+	const users = [];
+	for (let n = 0; n < 20; n++)
+		users.push(await drift(tenant.ingest, new_user("race")));
+	await activate(tenant, win_back());
+	for (let round = 0; round < 3; round++)
+		await Promise.all(Array.from({ length: 4 },
+			() => stack.batch({ tenant: tenant.id })));
+	for (const user of users)
+		await sent_once(tenant, user);
+	const rows = await stack.sql("select count(*) as n from interventions" +
+		" where tenant_id = $1", tenant.id);
+	assert.equal(rows[0].n, users.length);
+});
+
+test("a customer that comes back is not written to", async () => {
+	const { tenant, user, batch } = await scene({ playbook: {
+		exit_conditions: { days_since_last_activity: { lt: 1 } } } });
+	await batch();
+	const { id } = await the_intervention(tenant, user);
+	ok(await approve(tenant, id));
+	ok(await tenant.ingest.track({ user_id: user, event: "login" }));
+	await batch();
+	await batch();
+	assert.ok(["cancelled", "planned"].includes(
+		(await the_intervention(tenant, user)).status));
+	assert.equal(smtp.to(address(user)).length, 0);
+});
+
+test("an approval lapses after 48 h", async () => {
+	const { tenant, user, batch } = await scene();
+	await batch();
+	const { id } = await the_intervention(tenant, user);
+	ok(await approve(tenant, id));
+	ok(await tenant.admin.put("/api/settings/kill-switch", { active: true }));
+	await batch({ now: at(49 * HOUR) });
+	ok(await tenant.admin.put("/api/settings/kill-switch", { active: false }));
+	await batch({ now: at(49 * HOUR + MINUTE) });
+	const seen = await the_intervention(tenant, user);
+	assert.equal(seen.status, "planned");
+	assert.ok(seen.lapsed_at);
+	assert.equal(smtp.to(address(user)).length, 0);
+});
+
+test("what nobody approves in 7 days expires", async () => {
+	const { tenant, user, batch } = await scene({
+		playbook: { constraints: { cooldown_days: 30 } } });
+	await batch();
+	await batch({ now: at(8 * DAY) });
+	const all = await interventions(tenant, user);
+	assert.ok(all.some((i) => i.status === "expired"), JSON.stringify(all));
+});
+
+test("SMTP 550 fails for good", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto" });
+	smtp.refuse.set(address(user), { code: 550, times: 99 });
+	await batch();
+	await batch();
+	await batch({ now: at(HOUR) });
+	assert.equal((await interventions(tenant, user)).at(-1).status, "failed");
+	assert.equal(smtp.tries.filter((a) => a === address(user)).length, 1);
+});
+
+test("SMTP 451 is tried again later and then goes out", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto" });
+	smtp.refuse.set(address(user), { code: 451, times: 1 });
+	await batch();
+	await batch();
+	const waiting = await the_intervention(tenant, user);
+	assert.ok(["approved", "sending"].includes(waiting.status), waiting.status);
+	const tries = () => smtp.tries.filter((a) => a === address(user)).length;
+	assert.equal(tries(), 1);
+	await batch({ now: at(12 * HOUR) });
+	await sent_once(tenant, user);
+	assert.equal(tries(), 2);
+});
+
+test("an address that SMTP must not see fails and sends nothing", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto" });
+	await stack.sql("update customers set email = $3 where tenant_id = $1" +
+		" and user_id = $2", tenant.id, user,
+		"a@b.example>\r\nRCPT TO:<victim@customer.example");
+	await batch();
+	await batch();
+	assert.ok((await interventions(tenant, user)).every((i) =>
+		!["sent", "delivered"].includes(i.status)));
+	assert.equal(smtp.to("victim@customer.example").length, 0);
+});
+
+test("a name cannot add a header or markup", async () => {
+	const name = "Eve\u2028<b>x</b>&amp;";
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto",
+		traits: { name }, playbook: { strategy_hints: {
+			subject: "Hello {{name|there}}", message: "Hi {{name|there}}." } } });
+	await batch();
+	await batch();
+	const [seen] = await interventions(tenant, user);
+	if (seen.status === "planned")
+		return; /* the checks kept it back: fine */
+	const { parsed } = await sent_once(tenant, user);
+	assert.doesNotMatch(parsed.html, /<b>x<\/b>/);
+});
+
+test("non-ASCII text arrives as it is", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto",
+		traits: { name: "Łucja 日本" }, playbook: { strategy_hints: {
+			subject: "Grüße, {{name|there}} – ein sehr langer Betreff, der in mehrere Wörter zerfällt",
+			message: "Grüß dich {{name|there}}.\nZweite Zeile." } } });
+	await batch();
+	await batch();
+	const { parsed } = await sent_once(tenant, user);
+	assert.equal(parsed.subject, "Grüße, Łucja 日本 – ein sehr langer Betreff, " +
+		"der in mehrere Wörter zerfällt");
+	assert.match(parsed.text, /Grüß dich Łucja 日本\.\nZweite Zeile\./);
+});
+
+test("in_app is stored for the customer", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto",
+		playbook: { constraints: { channels: ["in_app"] } } });
+	await batch();
+	await batch();
+	const seen = await the_intervention(tenant, user);
+	assert.equal(seen.channel, "in_app");
+	assert.equal(seen.status, "sent");
+	assert.equal(smtp.to(address(user)).length, 0);
+});
+
+test("webhook is delivered signed in both ways, once", async () => {
+	const hooks = await new HookServer(new_secret()).start();
+	try {
+		const { tenant, user, batch, playbook } = await scene({ approvalMode: "full_auto",
+			playbook: { constraints: { channels: ["webhook"] } } });
+		await add_endpoint(stack, tenant, hooks);
+		for (let n = 0; n < 3; n++)
+			await batch();
+		const seen = await the_intervention(tenant, user);
+		assert.ok(["sent", "delivered"].includes(seen.status), seen.status);
+		const calls = hooks.calls.filter((c) => c.body?.intervention_id === seen.id);
+		assert.equal(calls.length, 1, JSON.stringify(hooks.calls));
+		const [{ headers, body, verified, hex, problem }] = calls;
+		assert.ok(verified, problem);
+		assert.equal(headers["x-retivo-signature"], hex);
+		assert.equal(body.user_id, user);
+		assert.equal(body.playbook_id, playbook);
+		assert.equal(body.channel, "webhook");
+		assert.match(body.message_body, /Hi Ada/);
+		assert.equal(body.metadata.lifecycle_stage, "at_risk");
+		assert.ok(body.type && body.id && body.timestamp);
+		assert.ok(hooks.calls.every((c) => c.verified));
+	} finally {
+		await hooks.stop();
+	}
+});
+
+test("a webhook that answers 500 is tried again with the same id", async () => {
+	const hooks = await new HookServer(new_secret()).start();
+	try {
+		const { tenant, user, batch } = await scene({ approvalMode: "full_auto",
+			playbook: { constraints: { channels: ["webhook"] } } });
+		await add_endpoint(stack, tenant, hooks);
+		hooks.answers = Array.from({ length: 50 }, () => 500);
+		await batch();
+		await batch();
+		assert.ok(hooks.calls.length >= 1);
+		assert.notEqual((await the_intervention(tenant, user)).status, "delivered");
+		hooks.answers = [];
+		await batch({ now: at(6 * MINUTE) });
+		await batch({ now: at(2 * HOUR) });
+		const { id } = await the_intervention(tenant, user);
+		const ids = hooks.calls.filter((c) => c.text.includes(id))
+			.map((c) => c.headers["webhook-id"]);
+		assert.ok(ids.length >= 2, `${ids.length} calls`);
+		assert.equal(new Set(ids).size, 1);
+	} finally {
+		await hooks.stop();
+	}
+});
+
+test("a private address is refused unless the operator allows it", async () => {
+	const hooks = await new HookServer(new_secret()).start();
+	try {
+		const { tenant, user, batch } = await scene({ approvalMode: "full_auto",
+			playbook: { constraints: { channels: ["webhook"] } } });
+		await add_endpoint(stack, tenant, hooks);
+		const env = { RETIVO_OUTBOUND_ALLOW: "" };
+		await batch({ env });
+		await batch({ env });
+		assert.equal(hooks.calls.length, 0);
+		assert.ok(!["sent", "delivered"].includes(
+			(await the_intervention(tenant, user)).status));
+	} finally {
+		await hooks.stop();
+	}
+});
+
+test("a test tenant sends nothing outside", async () => {
+	const tenant = await stack.tenant("Twin");
+	const twin = { id: tenant.test_id };
+	for (const [role, scope] of Object.entries({ ingest: "ingest", viewer: "read",
+		editor: "write", admin: "admin" }))
+		twin[role] = stack.client.as(await stack.key(tenant.test_id, scope));
+	ok(await twin.admin.patch("/api/settings", { approvalMode: "full_auto" }));
+	const user = await drift(twin.ingest, new_user("twin"));
+	await activate(twin, win_back());
+	await stack.batch({ tenant: twin.id });
+	await stack.batch({ tenant: twin.id });
+	const seen = await the_intervention(twin, user);
+	assert.equal(seen.status, "delivered");
+	assert.equal(seen.simulated, true);
+	assert.equal(smtp.to(address(user)).length, 0);
+});
+
+test("example.com never leaves the host", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto",
+		traits: { email: "someone@example.com" } });
+	await batch();
+	await batch();
+	assert.equal(smtp.to("someone@example.com").length, 0);
+	assert.ok((await interventions(tenant, user)).length <= 1);
+});
+
+test("without SMTP and folder email is closed by its name", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto" });
+	const env = Object.fromEntries(Object.entries(stack.settings)
+		.filter(([name]) => name.startsWith("RETIVO_SMTP")).map(([name]) => [name, ""]));
+	await batch({ env });
+	await batch({ env });
+	const gate = (await closed_gates(stack, tenant))[user];
+	const [row] = await stack.sql("select status, hold from interventions where" +
+		" tenant_id = $1 and user_id = $2", tenant.id, user);
+	assert.ok(gate === "no_transport" || row?.hold === "no_transport",
+		`${gate} ${JSON.stringify(row)}`);
+});
+
+test("mail folder: one .eml a message, and never twice", async () => {
+	const own = await start_stack({ mail: true });
+	try {
+		const tenant = await own.tenant("Files");
+		ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));
+		const user = await drift(tenant.ingest, new_user());
+		await activate(tenant, win_back());
+		await Promise.all([own.batch(), own.batch()]);
+		await own.batch();
+		const mails = own.mails();
+		assert.equal(mails.length, 1);
+		const parsed = await simpleParser(mails[0]);
+		assert.equal(parsed.to.value[0].address, address(user));
+		const link = unsubscribe_link(parsed);
+		assert.equal((await own.client.get(link.pathname)).status, 200);
+		assert.equal((await the_intervention(tenant, user)).status, "delivered");
+	} finally {
+		await own.stop();
+	}
+});
+
+test("heartbeats are written, and a stage that is not due is left", async () => {
+	const { tenant, batch } = await scene();
+	await batch();
+	const beats = await stack.sql("select stage, finished_at from batch_heartbeats");
+	for (const stage of ["refresh", "match", "decide", "check", "approve", "deliver",
+		"webhooks", "maintain"])
+		assert.ok(beats.some((b) => b.stage === stage && b.finished_at), stage);
+	const when = async () => (await stack.sql("select started_at from batch_leases" +
+		" where tenant_id = $1 and stage = 'maintain'", tenant.id))[0].started_at;
+	const before = await when();
+	await batch({ force: false });
+	assert.deepEqual(await when(), before);
+});
+
+test("stage and risk changes reach subscribers", async () => {
+	const hooks = await new HookServer(new_secret()).start();
+	try {
+		const tenant = await stack.tenant("Changes");
+		await add_endpoint(stack, tenant, hooks);
+		const user = await drift(tenant.ingest, new_user());
+		for (let n = 0; n < 2; n++)
+			await stack.batch({ tenant: tenant.id });
+		const call = hooks.calls.find((c) => c.body?.type === "user.stage_changed");
+		assert.ok(call?.verified, JSON.stringify(hooks.calls.map((c) => c.text)));
+		assert.equal(call.body.user_id, user);
+	} finally {
+		await hooks.stop();
+	}
+});

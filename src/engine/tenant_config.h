@@ -125,6 +125,7 @@ struct tenant_config {
 	const char *approval_mode; /* NULL: not set here */
 	/* For condition_parse(): segments, milestones, counted events. */
 	struct condition_env env;
+	struct condition *const *segments; /* as env.segments, compiled */
 	/* Set by tenant_config_load() only. */
 	int64_t config_version, rules_version;
 };

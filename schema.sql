@@ -762,6 +762,9 @@ BEGIN
 		RAISE EXCEPTION 'the tenant is closed'
 			USING ERRCODE = 'RT401', HINT = 'invalid_credentials';
 	END IF;
+	-- For the statements behind a deferred check (api/events.c): what an
+	-- ingest key may not do.
+	PERFORM set_config('app.rank', found_rank::text, true);
 	RETURN QUERY SELECT p_kind, found_id, person, found_rank, tenant_mode;
 END
 $$;

@@ -48,8 +48,8 @@ struct plan_input {
 	const struct playbook *playbook;
 	const struct plan_fact *facts;
 	size_t fact_count;
-	bool escalate;		 /* strategy_hints.escalate_when holds */
-	const char *runner_up;	 /* name of the best loser; or NULL */
+	bool escalate;	       /* strategy_hints.escalate_when holds */
+	const char *runner_up; /* name of the best loser; or NULL */
 	int64_t runner_up_priority;
 	int64_t positive, measured; /* outcomes of the playbook so far */
 };

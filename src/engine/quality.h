@@ -17,9 +17,9 @@ struct quality_input {
 	const char *subject; /* may be NULL */
 	const char *message; /* NULL fails "length" */
 	const char *customer_email;
-	const char *mail_from;	/* the tenant's own address; or NULL */
-	const char *base_url;	/* our own links are allowed */
-	const char *cta_url;	/* of the playbook; or NULL */
+	const char *mail_from;	 /* the tenant's own address; or NULL */
+	const char *base_url;	 /* our own links are allowed */
+	const char *cta_url;	 /* of the playbook; or NULL */
 	struct name_list offers; /* of the playbook: allowed claims */
 	struct name_list allowed_domains;
 	struct name_list avoid;	 /* brand.things_to_avoid */
@@ -28,7 +28,8 @@ struct quality_input {
 
 struct quality_result {
 	bool passed;
-	const char *json; /* arena: {"passed":…,"checks":[{name,passed,detail}]} */
+	const char
+	    *json; /* arena: {"passed":…,"checks":[{name,passed,detail}]} */
 };
 
 void quality_check(struct op *op, const struct quality_input *in,

@@ -1,0 +1,63 @@
+/*
+ * check: quality checks of every message that has none yet, whoever wrote
+ * it. A failed one stays planned and waits for a person.
+ */
+#include "batch/stage.h"
+
+#include "db/db.h"
+#include "db/db_tx.h"
+#include "engine/quality_load.h"
+
+#define CHUNK 500
+
+static bool store(struct op *op, const struct quality_subject *all, size_t n)
+{
+	const char **ids = ARENA_ARRAY(op->arena, const char *, n);
+	const char **checks = ARENA_ARRAY(op->arena, const char *, n);
+	bool *passed = ARENA_ARRAY(op->arena, bool, n);
+
+	for (size_t i = 0; i < n; i++) {
+		ids[i] = all[i].id;
+		checks[i] = all[i].result.json;
+		passed[i] = all[i].result.passed;
+	}
+	return db_exec(op, NULL,
+		       "UPDATE interventions i SET quality_checks = x.q,"
+		       " checks_passed = x.ok FROM unnest($2::uuid[],"
+		       " $3::jsonb[], $4::boolean[]) x (id, q, ok)"
+		       " WHERE i.tenant_id = $1 AND i.id = x.id"
+		       " AND i.quality_checks IS NULL",
+		       ARG_I64(op->tenant_id), ARG_UUIDS(ids, n),
+		       ARG_JSONS(checks, n), ARG_BOOLS(passed, n));
+}
+
+bool stage_check(struct op *op, struct run *run)
+{
+	struct db_rows rows;
+
+	if (!db_begin(op) ||
+	    !db_rows(op, &rows,
+		     "SELECT id, user_id, playbook_id, channel, subject,"
+		     " message_body FROM interventions WHERE tenant_id = $1"
+		     " AND quality_checks IS NULL"
+		     " AND status IN ('planned', 'shadow')"
+		     " ORDER BY id LIMIT $2",
+		     ARG_I64(op->tenant_id), ARG_I64(CHUNK)))
+		return false;
+	struct quality_subject *all =
+	    ARENA_ARRAY(op->arena, struct quality_subject, rows.count);
+	size_t n = 0;
+	db_each (row, &rows)
+		all[n++] = (struct quality_subject){
+			.id = db_text(&row, "id"),
+			.user_id = db_text(&row, "user_id"),
+			.playbook_id = db_text(&row, "playbook_id"),
+			.channel = db_text(&row, "channel"),
+			.subject = db_text(&row, "subject"),
+			.message = db_text(&row, "message_body"),
+		};
+	if (n > 0 && (!quality_check_many(op, all, n) || !store(op, all, n)))
+		return false;
+	run->more = n == CHUNK;
+	return run_chunk_done(op, run, (int64_t)n);
+}

@@ -1,0 +1,264 @@
+/*
+ * match: which customers the active playbooks' entry conditions hold for,
+ * and which gate keeps each from being written to. Looks at customers whose
+ * eval_at is due (they changed, or a condition can flip by time), and at
+ * all of them once when a playbook or the settings changed
+ * (tenant_settings.rules_version). Leaves candidates for decide.
+ */
+#include "batch/stage.h"
+
+#include "base/clock.h"
+#include "base/parse.h"
+#include "db/db.h"
+#include "db/db_tx.h"
+#include "engine/gate.h"
+
+#include <stdio.h>
+
+#define CHUNK 2000
+
+/* The customers of one chunk and when each was to be looked at. */
+struct chunk {
+	const char **ids;
+	int64_t *seen; /* eval_at as read */
+	size_t count;
+	bool sweep;
+};
+
+/*
+ * How long a gate closed by something that ends without the customer
+ * changing keeps the customer from being looked at again.
+ */
+static const struct {
+	const char *gate;
+	int64_t wait_us;
+} reopens[] = {
+	{ "kill_switch", US_PER_HOUR },
+	{ "paused", US_PER_HOUR },
+	{ "cooldown", 6 * US_PER_HOUR },
+	{ "frequency_cap", 6 * US_PER_HOUR },
+	{ "open_intervention", US_PER_HOUR },
+	{ "daily_budget", US_PER_HOUR },
+};
+
+static struct chunk take_chunk(struct op *op, const struct db_rows *rows,
+			       bool sweep)
+{
+	struct chunk c = {
+		.ids = ARENA_ARRAY(op->arena, const char *, rows->count),
+		.seen = ARENA_ARRAY(op->arena, int64_t, rows->count),
+		.sweep = sweep,
+	};
+
+	db_each (row, rows) {
+		c.ids[c.count] = db_text(&row, "user_id");
+		c.seen[c.count++] = db_time(&row, "eval_at");
+	}
+	return c;
+}
+
+/* "<rules_version>:<user_id>": a sweep goes on behind user_id. */
+static const char *sweep_after(const struct run *run, int64_t rules_version)
+{
+	char prefix[32];
+	size_t len = (size_t)snprintf(prefix, sizeof(prefix),
+				      "%lld:", (long long)rules_version);
+
+	if (run->cursor == NULL || strncmp(run->cursor, prefix, len) != 0)
+		return "";
+	return run->cursor + len;
+}
+
+static bool load_sweep(struct op *op, const struct run *run,
+		       int64_t rules_version, struct chunk *ret)
+{
+	struct db_rows rows;
+
+	if (!db_rows(op, &rows,
+		     "SELECT user_id, eval_at FROM customers"
+		     " WHERE tenant_id = $1 AND user_id > $2"
+		     " ORDER BY user_id LIMIT $3",
+		     ARG_I64(op->tenant_id),
+		     ARG_TEXT(sweep_after(run, rules_version)), ARG_I64(CHUNK)))
+		return false;
+	*ret = take_chunk(op, &rows, true);
+	return true;
+}
+
+static bool load_due(struct op *op, struct chunk *ret)
+{
+	struct db_rows rows;
+
+	if (!db_rows(op, &rows,
+		     "SELECT user_id, eval_at FROM customers"
+		     " WHERE tenant_id = $1 AND eval_at <= $2"
+		     " ORDER BY eval_at, user_id LIMIT $3",
+		     ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
+		     ARG_I64(CHUNK)))
+		return false;
+	*ret = take_chunk(op, &rows, false);
+	return true;
+}
+
+/* Brings the time of the next look forward for gates that reopen. */
+static void wait_for_gates(const struct op *op, const struct chunk *c,
+			   const struct gate_match *matches, size_t count,
+			   int64_t *next)
+{
+	size_t u = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (matches[i].gate == NULL)
+			continue;
+		/* Matches come sorted, the chunk of a due load does not. */
+		for (size_t tried = 0; tried < c->count; tried++) {
+			if (streq(c->ids[u], matches[i].user_id))
+				break;
+			u = (u + 1) % c->count;
+		}
+		for (size_t g = 0; g < ARRAY_LEN(reopens); g++) {
+			int64_t at = op->now_us + reopens[g].wait_us;
+
+			if (streq(matches[i].gate, reopens[g].gate) &&
+			    at < next[u])
+				next[u] = at;
+		}
+	}
+}
+
+/* Candidates for open gates; gate_results for closed ones, only changes. */
+static bool store_matches(struct op *op, const struct chunk *c,
+			  const struct gate_match *matches, size_t count)
+{
+	const char **users = ARENA_ARRAY(op->arena, const char *, count);
+	const char **playbooks = ARENA_ARRAY(op->arena, const char *, count);
+	const char **closed = ARENA_ARRAY(op->arena, const char *, count);
+	int64_t *versions = ARENA_ARRAY(op->arena, int64_t, count);
+
+	for (size_t i = 0; i < count; i++) {
+		users[i] = matches[i].user_id;
+		playbooks[i] = matches[i].playbook->id;
+		versions[i] = matches[i].playbook->version;
+		closed[i] = matches[i].gate;
+	}
+	return db_exec(op, NULL,
+		       "INSERT INTO candidates AS o (tenant_id, user_id,"
+		       " playbook_id, playbook_version, matched_at)"
+		       " SELECT $1, u, p, v, $2 FROM unnest($3::text[],"
+		       " $4::uuid[], $5::bigint[], $6::text[])"
+		       " x (u, p, v, g) WHERE g IS NULL"
+		       " ON CONFLICT (tenant_id, user_id, playbook_id)"
+		       " DO UPDATE SET"
+		       " playbook_version = excluded.playbook_version,"
+		       " matched_at = excluded.matched_at",
+		       ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
+		       ARG_TEXTS(users, count), ARG_UUIDS(playbooks, count),
+		       ARG_I64S(versions, count), ARG_TEXTS(closed, count)) &&
+	       db_exec(op, NULL,
+		       "INSERT INTO gate_results AS o (tenant_id, user_id,"
+		       " playbook_id, gate, since)"
+		       " SELECT $1, u, p, g, $2 FROM unnest($3::text[],"
+		       " $4::uuid[], $5::text[]) x (u, p, g)"
+		       " WHERE g IS NOT NULL"
+		       " ON CONFLICT (tenant_id, user_id, playbook_id)"
+		       " DO UPDATE SET gate = excluded.gate,"
+		       " since = excluded.since"
+		       " WHERE o.gate <> excluded.gate",
+		       ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
+		       ARG_TEXTS(users, count), ARG_UUIDS(playbooks, count),
+		       ARG_TEXTS(closed, count)) &&
+	       db_exec(op, NULL,
+		       "DELETE FROM gate_results o WHERE tenant_id = $1"
+		       " AND user_id = ANY ($2) AND NOT EXISTS (SELECT FROM"
+		       " unnest($3::text[], $4::uuid[], $5::text[])"
+		       " x (u, p, g) WHERE u = o.user_id"
+		       " AND p = o.playbook_id AND g IS NOT NULL)",
+		       ARG_I64(op->tenant_id), ARG_TEXTS(c->ids, c->count),
+		       ARG_TEXTS(users, count), ARG_UUIDS(playbooks, count),
+		       ARG_TEXTS(closed, count)) &&
+	       /* A match of before that holds no longer is no candidate. */
+	       db_exec(op, NULL,
+		       "DELETE FROM candidates o WHERE tenant_id = $1"
+		       " AND user_id = ANY ($2) AND matched_at < $3",
+		       ARG_I64(op->tenant_id), ARG_TEXTS(c->ids, c->count),
+		       ARG_TIME(op->now_us));
+}
+
+/* The next look; left alone when the customer changed meanwhile. */
+static bool store_next(struct op *op, const struct chunk *c,
+		       const int64_t *next)
+{
+	int64_t *at = ARENA_ARRAY(op->arena, int64_t, c->count);
+	int64_t *seen = ARENA_ARRAY(op->arena, int64_t, c->count);
+
+	/* DB_TIME_NULL stands for the infinities, which have no number. */
+	for (size_t i = 0; i < c->count; i++) {
+		at[i] = next[i] == INT64_MAX ? DB_TIME_NULL : next[i];
+		seen[i] = c->seen[i];
+		if (seen[i] == INT64_MAX)
+			seen[i] = DB_TIME_NULL;
+	}
+	return db_exec(op, NULL,
+		       "UPDATE customers c"
+		       " SET eval_at = coalesce(x.at, 'infinity')"
+		       " FROM unnest($2::text[], $3::timestamptz[],"
+		       " $4::timestamptz[]) x (u, at, seen)"
+		       " WHERE c.tenant_id = $1 AND c.user_id = x.u"
+		       " AND c.eval_at <> coalesce(x.at, 'infinity')"
+		       " AND (c.eval_at = x.seen OR x.seen IS NULL"
+		       " AND c.eval_at IN ('infinity', '-infinity'))",
+		       ARG_I64(op->tenant_id), ARG_TEXTS(c->ids, c->count),
+		       ARG_TIMES(at, c->count), ARG_TIMES(seen, c->count));
+}
+
+static bool match_chunk(struct op *op, const struct tenant_config *config,
+			const struct chunk *c)
+{
+	struct playbook *playbooks;
+	struct gate_match *matches;
+	size_t playbook_count, count;
+	int64_t *next;
+
+	if (!playbook_load_active(op, config, &playbooks, &playbook_count,
+				  NULL) ||
+	    !gate_match(op, playbooks, playbook_count, c->ids, c->count,
+			&matches, &count) ||
+	    !gate_next(op, playbooks, playbook_count, c->ids, c->count, &next))
+		return false;
+	wait_for_gates(op, c, matches, count, next);
+	return store_matches(op, c, matches, count) && store_next(op, c, next);
+}
+
+/* A sweep that came to its end has done this version of the rules. */
+static void sweep_step(struct op *op, struct run *run, const struct chunk *c,
+		       int64_t rules_version)
+{
+	if (c->count == CHUNK) {
+		run_set_cursor(run, arena_printf(op->arena, "%lld:%s",
+						 (long long)rules_version,
+						 c->ids[c->count - 1]));
+		return;
+	}
+	run->version = rules_version;
+	run_set_cursor(run, NULL);
+}
+
+bool stage_match(struct op *op, struct run *run)
+{
+	struct tenant_config config;
+	struct chunk c;
+	bool sweep;
+
+	if (!db_begin(op) || !tenant_config_load(op, &config))
+		return false;
+	sweep = run->version != config.rules_version;
+	if (!(sweep ? load_sweep(op, run, config.rules_version, &c)
+		    : load_due(op, &c)))
+		return false;
+	if (c.count > 0 && !match_chunk(op, &config, &c))
+		return false;
+	run->more = sweep || c.count == CHUNK;
+	if (sweep)
+		sweep_step(op, run, &c, config.rules_version);
+	return run_chunk_done(op, run, (int64_t)c.count);
+}

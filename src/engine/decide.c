@@ -1,0 +1,235 @@
+/*
+ * A chunk of users from candidates to decisions: arbitrate, hold back what
+ * the day's budgets no longer cover, read the winners' facts, plan, store.
+ */
+#include "engine/decide_parts.h"
+
+#include "base/json_out.h"
+#include "base/uuid.h"
+#include "db/db.h"
+
+#define RULES_MAX 16384
+
+/* arena: the distinct user ids of sorted candidates. */
+static const char *const *distinct_users(struct op *op,
+					 const struct candidate *candidates,
+					 size_t count, size_t *ret_count)
+{
+	const char **ids = ARENA_ARRAY(op->arena, const char *, count);
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (n == 0 || !streq(ids[n - 1], candidates[i].user_id))
+			ids[n++] = candidates[i].user_id;
+	*ret_count = n;
+	return ids;
+}
+
+/* Gives each user its contenders, the winner first. */
+static void contend(struct op *op, const struct decide_tenant *tenant,
+		    const struct candidate *candidates, size_t count,
+		    struct decide_user *users, size_t user_count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct candidate *c = &candidates[i];
+		size_t p = decide_playbook_index(tenant, c->playbook_id);
+		struct decide_user *user =
+		    decide_user_find(users, user_count, c->user_id);
+
+		if (p == DECIDE_NONE || user == NULL ||
+		    tenant->playbooks[p].version != c->playbook_version)
+			continue;
+		if (user->contenders == NULL)
+			user->contenders =
+			    ARENA_ARRAY(op->arena, struct contender,
+					tenant->playbook_count);
+		user->contenders[user->contender_count++] =
+		    (struct contender){ &tenant->playbooks[p],
+					tenant->records[p].positive,
+					tenant->records[p].measured };
+	}
+	for (size_t i = 0; i < user_count; i++)
+		arbitrate(users[i].contenders, users[i].contender_count);
+}
+
+/* Takes one message from the tenant's and the playbook's day. */
+static void spend(struct decide_tenant *tenant, struct decide_record *records,
+		  struct decide_user *user)
+{
+	size_t p;
+
+	if (user->contender_count == 0)
+		return;
+	p = (size_t)(user->contenders[0].playbook - tenant->playbooks);
+	if (tenant->budget_left <= 0 || records[p].day_left <= 0) {
+		user->closed = "daily_budget";
+		return;
+	}
+	if (tenant->budget_left != INT64_MAX)
+		tenant->budget_left--;
+	if (records[p].day_left != INT64_MAX)
+		records[p].day_left--;
+}
+
+static bool load_winners_facts(struct op *op,
+			       const struct decide_tenant *tenant,
+			       struct decide_user *users, size_t count)
+{
+	const char **ids = ARENA_ARRAY(op->arena, const char *, count);
+
+	for (size_t p = 0; p < tenant->playbook_count; p++) {
+		const struct playbook *pb = &tenant->playbooks[p];
+		size_t n = 0;
+
+		for (size_t i = 0; i < count; i++)
+			if (users[i].contender_count > 0 &&
+			    users[i].closed == NULL &&
+			    users[i].contenders[0].playbook == pb)
+				ids[n++] = users[i].customer.user_id;
+		if (n > 0 && !decide_facts_load(op, pb, ids, n, users, count))
+			return false;
+	}
+	return true;
+}
+
+void decide_plan(struct op *op, const struct decide_tenant *tenant,
+		 struct decide_user *user)
+{
+	const struct contender *won = &user->contenders[0];
+	struct plan_input in = {
+		.customer = &user->customer,
+		.tenant = &tenant->plan,
+		.playbook = won->playbook,
+		.facts = user->facts,
+		.fact_count = user->fact_count,
+		.escalate = user->escalate,
+		.positive = won->positive,
+		.measured = won->measured,
+	};
+
+	if (user->contender_count > 1) {
+		in.runner_up = won[1].playbook->name;
+		in.runner_up_priority = won[1].playbook->priority;
+	}
+	plan_builtin(op, &in, &user->result);
+}
+
+const char *decide_rules_json(struct op *op, const struct decide_user *user)
+{
+	struct json_out j;
+	struct str out;
+
+	str_init(&out, op->arena, RULES_MAX);
+	json_init(&j, &out);
+	json_open(&j, '{');
+	json_pair(&j, "winner", user->contenders[0].playbook->id);
+	json_key(&j, "offered");
+	json_open(&j, '[');
+	for (size_t i = 0; i < user->contender_count; i++) {
+		const struct contender *c = &user->contenders[i];
+
+		json_open(&j, '{');
+		json_pair(&j, "id", c->playbook->id);
+		json_pair(&j, "name", c->playbook->name);
+		json_key(&j, "version");
+		json_i64(&j, c->playbook->version);
+		json_key(&j, "priority");
+		json_i64(&j, c->playbook->priority);
+		json_key(&j, "history");
+		json_double(&j, arbitrate_history(c));
+		if (i > 0)
+			json_pair(&j, "lost_by",
+				  c->playbook->priority <
+					  user->contenders[0].playbook->priority
+				      ? "priority"
+				      : "history");
+		json_close(&j);
+	}
+	json_close(&j);
+	json_key(&j, "facts");
+	json_open(&j, '[');
+	for (size_t i = 0; i < user->fact_count; i++) {
+		json_open(&j, '{');
+		json_pair(&j, "path", user->facts[i].path);
+		json_pair(&j, "op", user->facts[i].op);
+		json_key(&j, "wanted");
+		json_raw(&j, user->facts[i].wanted);
+		json_key(&j, "value");
+		json_raw(&j, user->facts[i].value);
+		json_close(&j);
+	}
+	json_close(&j);
+	json_close(&j);
+	/* Rules too long to keep are cut to the winner alone. */
+	return str_ok(&out) ? out.bytes
+			    : arena_printf(op->arena, "{\"winner\":\"%s\"}",
+					   user->contenders[0].playbook->id);
+}
+
+/* Users left without a contender or budget: no decision now. */
+static bool settle_undecided(struct op *op, struct decide_user *users,
+			     size_t count)
+{
+	const char **stale = ARENA_ARRAY(op->arena, const char *, count);
+	const char **shut = ARENA_ARRAY(op->arena, const char *, count);
+	const char **playbooks = ARENA_ARRAY(op->arena, const char *, count);
+	size_t stale_n = 0, shut_n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (users[i].contender_count == 0) {
+			stale[stale_n++] = users[i].customer.user_id;
+		} else if (users[i].closed != NULL) {
+			playbooks[shut_n] = users[i].contenders[0].playbook->id;
+			shut[shut_n++] = users[i].customer.user_id;
+		}
+	}
+	if (stale_n > 0 &&
+	    !db_exec(op, NULL,
+		     "UPDATE customers SET eval_at = '-infinity'"
+		     " WHERE tenant_id = $1 AND user_id = ANY ($2)",
+		     ARG_I64(op->tenant_id), ARG_TEXTS(stale, stale_n)))
+		return false;
+	return shut_n == 0 ||
+	       db_exec(op, NULL,
+		       "INSERT INTO gate_results AS g (tenant_id, user_id,"
+		       " playbook_id, gate, since)"
+		       " SELECT $1, u, p, 'daily_budget', $4"
+		       " FROM unnest($2::text[], $3::uuid[]) x (u, p)"
+		       " ON CONFLICT (tenant_id, user_id, playbook_id)"
+		       " DO UPDATE SET gate = excluded.gate,"
+		       " since = excluded.since"
+		       " WHERE g.gate <> excluded.gate",
+		       ARG_I64(op->tenant_id), ARG_TEXTS(shut, shut_n),
+		       ARG_UUIDS(playbooks, shut_n), ARG_TIME(op->now_us));
+}
+
+bool decide_chunk(struct op *op, struct decide_tenant *tenant,
+		  const struct candidate *candidates, size_t count,
+		  int64_t *ret_decisions)
+{
+	/* The chunk's own copy: what is left of the day shrinks as it goes. */
+	struct decide_record *records =
+	    arena_memdup(op->arena, tenant->records,
+			 tenant->playbook_count * sizeof(*records));
+	const char *const *ids;
+	struct decide_user *users;
+	size_t id_count, user_count;
+
+	*ret_decisions = 0;
+	ids = distinct_users(op, candidates, count, &id_count);
+	if (!decide_users_load(op, ids, id_count, &users, &user_count))
+		return false;
+	contend(op, tenant, candidates, count, users, user_count);
+	for (size_t i = 0; i < user_count; i++)
+		spend(tenant, records, &users[i]);
+	if (!settle_undecided(op, users, user_count) ||
+	    !load_winners_facts(op, tenant, users, user_count))
+		return false;
+	for (size_t i = 0; i < user_count; i++) {
+		if (users[i].contender_count == 0 || users[i].closed != NULL)
+			continue;
+		users[i].id = uuid_new(op);
+		decide_plan(op, tenant, &users[i]);
+	}
+	return decide_store(op, tenant, users, user_count, ret_decisions);
+}

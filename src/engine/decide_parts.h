@@ -1,0 +1,57 @@
+/*
+ * The parts of decide that its files share; nobody else includes this.
+ */
+#ifndef ENGINE_DECIDE_PARTS_H
+#define ENGINE_DECIDE_PARTS_H
+
+#include "engine/arbitrate.h"
+#include "engine/decide.h"
+#include "engine/quality.h"
+
+#define DECIDE_NONE	 SIZE_MAX
+#define DECIDE_FACTS_MAX 40
+
+/* One user on the way to a decision. */
+struct decide_user {
+	struct plan_customer customer;
+	const char *inputs; /* JSON of the row as the planner saw it */
+	struct contender *contenders; /* the winner first */
+	size_t contender_count;
+	const struct plan_fact *facts; /* of the winner's entry */
+	size_t fact_count;
+	bool escalate;
+	double draw;
+	const char *closed; /* a budget gate that closed meanwhile; or NULL */
+	const char *id;	    /* of the decision */
+	struct plan_result result;
+};
+
+size_t decide_playbook_index(const struct decide_tenant *tenant,
+			     const char *id);
+
+/* arena: the users that exist, sorted by user_id. */
+MUST_CHECK bool decide_users_load(struct op *op, const char *const *user_ids,
+				  size_t count, struct decide_user **ret,
+				  size_t *ret_count);
+
+struct decide_user *decide_user_find(struct decide_user *users, size_t count,
+				     const char *user_id);
+
+/* Fills facts, escalate and draw of ids (among users) for one playbook. */
+MUST_CHECK bool decide_facts_load(struct op *op, const struct playbook *pb,
+				  const char *const *ids, size_t id_count,
+				  struct decide_user *users, size_t user_count);
+
+/* Runs the built-in planner on a user whose contenders and facts are set. */
+void decide_plan(struct op *op, const struct decide_tenant *tenant,
+		 struct decide_user *user);
+
+/* arena JSON: winner, and the losers with why they lost. */
+const char *decide_rules_json(struct op *op, const struct decide_user *user);
+
+/* Inserts decisions, interventions, log and outbox rows of users. */
+MUST_CHECK bool decide_store(struct op *op, const struct decide_tenant *tenant,
+			     struct decide_user *users, size_t count,
+			     int64_t *ret_decisions);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * Storing a chunk of decisions: one INSERT for the decisions, one for the
+ * interventions, outbox rows when somebody listens.
+ */
+#include "engine/decide_parts.h"
+
+#include "db/db.h"
+#include "store/intervention.h"
+#include "store/outbox.h"
+
+/* Columns of the decisions, as arrays for unnest. */
+struct columns {
+	const char **ids, **users, **actions, **playbooks, **channels;
+	const char **reasonings, **rules, **inputs, **notes;
+	int64_t *versions;
+	double *confidences, *draws;
+	size_t n;
+};
+
+static void make_columns(struct op *op, struct columns *c, size_t count)
+{
+	const char ***texts[] = { &c->ids,	 &c->users,    &c->actions,
+				  &c->playbooks, &c->channels, &c->reasonings,
+				  &c->rules,	 &c->inputs,   &c->notes };
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*texts[i] = ARENA_ARRAY(op->arena, const char *, count);
+	c->versions = ARENA_ARRAY(op->arena, int64_t, count);
+	c->confidences = ARENA_ARRAY(op->arena, double, count);
+	c->draws = ARENA_ARRAY(op->arena, double, count);
+	c->n = 0;
+}
+
+static bool insert_decisions(struct op *op, const struct decide_tenant *t,
+			     const struct columns *c)
+{
+	return db_exec(
+	    op, NULL,
+	    "INSERT INTO decisions (tenant_id, id, user_id, created_at,"
+	    " planner, action, playbook_id, playbook_version, config_version,"
+	    " channel, confidence, reasoning, rules, inputs, draw, note,"
+	    " shadow)"
+	    " SELECT $1, i, u, $2, 'builtin', a, p, v, $3, ch, co, r, ru, inp,"
+	    " d, no, $4"
+	    " FROM unnest($5::uuid[], $6::text[], $7::text[], $8::uuid[],"
+	    " $9::bigint[], $10::text[], $11::double precision[],"
+	    " $12::text[], $13::jsonb[], $14::jsonb[],"
+	    " $15::double precision[], $16::text[])"
+	    " AS x (i, u, a, p, v, ch, co, r, ru, inp, d, no)",
+	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
+	    ARG_I64(t->config.config_version), ARG_BOOL(t->shadow),
+	    ARG_UUIDS(c->ids, c->n), ARG_TEXTS(c->users, c->n),
+	    ARG_TEXTS(c->actions, c->n), ARG_UUIDS(c->playbooks, c->n),
+	    ARG_I64S(c->versions, c->n), ARG_TEXTS(c->channels, c->n),
+	    ARG_DOUBLES(c->confidences, c->n), ARG_TEXTS(c->reasonings, c->n),
+	    ARG_JSONS(c->rules, c->n), ARG_JSONS(c->inputs, c->n),
+	    ARG_DOUBLES(c->draws, c->n), ARG_TEXTS(c->notes, c->n));
+}
+
+static bool put_events(struct op *op, struct intervention *rows,
+		       const struct decide_user *const *of, size_t n)
+{
+	struct outbox_event *events =
+	    ARENA_ARRAY(op->arena, struct outbox_event, n);
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!rows[i].inserted)
+			continue;
+		events[count++] = (struct outbox_event){
+			.type = "decision.recommended",
+			.intervention_id = rows[i].id,
+			.user_id = rows[i].user_id,
+			.playbook_id = rows[i].playbook_id,
+			.channel = rows[i].channel,
+			.message_body = rows[i].message_body,
+			.reasoning = rows[i].reasoning,
+			.has_confidence = true,
+			.confidence = rows[i].confidence,
+			.lifecycle_stage = of[i]->customer.lifecycle_stage,
+			.activation_score = of[i]->customer.activation_score,
+			.risk_level = of[i]->customer.risk_level,
+		};
+	}
+	return count == 0 || outbox_put_events(op, events, count);
+}
+
+static struct intervention row_of(const struct decide_tenant *t,
+				  const struct decide_user *user)
+{
+	const struct playbook *pb = user->contenders[0].playbook;
+
+	return (struct intervention){
+		.user_id = user->customer.user_id,
+		.playbook_id = pb->id,
+		.playbook_version = pb->version,
+		.decision_id = user->id,
+		.source = "automatic",
+		.status = t->shadow ? "shadow" : "planned",
+		.channel = user->result.channel,
+		.subject = user->result.subject,
+		.message_body = user->result.message,
+		.reasoning = user->result.reasoning,
+		.has_confidence = true,
+		.confidence = user->result.confidence,
+		.shadow = t->shadow,
+	};
+}
+
+bool decide_store(struct op *op, const struct decide_tenant *tenant,
+		  struct decide_user *users, size_t count,
+		  int64_t *ret_decisions)
+{
+	struct intervention *rows =
+	    ARENA_ARRAY(op->arena, struct intervention, count);
+	const struct decide_user **of =
+	    ARENA_ARRAY(op->arena, const struct decide_user *, count);
+	struct columns c;
+	size_t n = 0;
+
+	make_columns(op, &c, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct decide_user *u = &users[i];
+
+		if (u->id == NULL)
+			continue;
+		c.ids[c.n] = u->id;
+		c.users[c.n] = u->customer.user_id;
+		c.actions[c.n] = u->result.action;
+		c.playbooks[c.n] = u->contenders[0].playbook->id;
+		c.versions[c.n] = u->contenders[0].playbook->version;
+		c.channels[c.n] = u->result.channel;
+		c.confidences[c.n] = u->result.confidence;
+		c.reasonings[c.n] = u->result.reasoning;
+		c.rules[c.n] = decide_rules_json(op, u);
+		c.inputs[c.n] = u->inputs;
+		c.draws[c.n] = u->draw;
+		c.notes[c.n++] = u->result.reason;
+		if (streq(u->result.action, "wait"))
+			continue;
+		of[n] = u;
+		rows[n++] = row_of(tenant, u);
+	}
+	*ret_decisions = (int64_t)c.n;
+	if (c.n > 0 && !insert_decisions(op, tenant, &c))
+		return false;
+	if (n == 0)
+		return true;
+	if (!interventions_insert(op, rows, n, "batch"))
+		return false;
+	return !tenant->has_endpoints || tenant->shadow ||
+	       put_events(op, rows, of, n);
+}

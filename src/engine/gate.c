@@ -1,0 +1,249 @@
+/*
+ * Match as SQL: the chunk's customers once as c (materialized), then one
+ * SELECT a playbook over them, glued by UNION ALL.
+ */
+#include "engine/gate.h"
+
+#include "db/sql.h"
+#include "store/gates.h"
+
+/* Arguments a statement may hold before the next one begins. */
+#define ARGS_FULL (SQL_ARGS_MAX - 620)
+
+/* One gate: its name, its truth, and what dry-run says of it (SQL text). */
+struct gate {
+	const char *name;
+	bool is_entry;
+	struct sql_literal open;
+	struct sql_literal closed_case; /* "WHEN NOT open THEN 'name'" */
+	struct sql_literal detail;
+};
+
+#define GATE(gate_name, sql, detail_sql)                                       \
+	{                                                                      \
+		.name = gate_name, .open = SQL_LITERAL(sql),                   \
+		.closed_case =                                                 \
+		    SQL_LITERAL(" WHEN NOT " sql " THEN '" gate_name "'"),     \
+		.detail = SQL_LITERAL(detail_sql)                              \
+	}
+
+/* In product order; the first closed one is the reason. */
+static const struct gate gates[] = {
+	GATE("kill_switch", GATE_SQL_KILL_SWITCH,
+	     "'the kill switch is ' || CASE WHEN t.kill_switch_active"
+	     " THEN 'on' ELSE 'off' END"),
+	GATE("playbook_active", GATE_SQL_PLAYBOOK_ACTIVE,
+	     "'the playbook is ' || p.status"),
+	{ .name = "entry", .is_entry = true },
+	GATE("tracked_limit", GATE_SQL_TRACKED_LIMIT,
+	     "CASE WHEN c.tracked THEN 'within the plan'"
+	     " ELSE 'over the plan''s tracked users' END"),
+	GATE("opted_out", GATE_SQL_OPTED_OUT,
+	     "CASE WHEN c.opted_out THEN 'opted out'"
+	     " ELSE 'may be written to' END"),
+	GATE("paused", GATE_SQL_PAUSED,
+	     "'a message that a person paused closes it'"),
+	GATE("holdout", GATE_SQL_HOLDOUT,
+	     "'draw ' || round((" GATE_SQL_DRAW ")::numeric, 4)"
+	     " || ', holdout ' || (" GATE_SQL_HOLDOUT_SHARE ")"),
+	GATE("cooldown", GATE_SQL_COOLDOWN,
+	     "'rest of ' || coalesce(p.constraints->>'cooldown_days', '7')"
+	     " || ' days after this playbook''s last message'"),
+	GATE("frequency_cap", GATE_SQL_FREQUENCY_CAP,
+	     "'at most ' || coalesce(t.config->'frequency_cap'->>'count', '3')"
+	     " || ' messages in '"
+	     " || coalesce(t.config->'frequency_cap'->>'days', '7')"
+	     " || ' days'"),
+	GATE("open_intervention", GATE_SQL_OPEN_INTERVENTION,
+	     "'a message that still waits closes it'"),
+	GATE("daily_budget", GATE_SQL_DAILY_BUDGET,
+	     "coalesce('tenant: ' || (t.config->>'daily_budget')"
+	     " || ' a day', 'no daily budget')"),
+};
+
+static struct condition_at bind_at(struct op *op, struct sql *q)
+{
+	struct condition_at at;
+
+	at.tenant = sql_bind(q, ARG_I64(op->tenant_id));
+	at.now = sql_bind(q, ARG_TIME(op->now_us));
+	return at;
+}
+
+/* "FROM c, playbooks p, …" with everything bound to the tenant. */
+static void write_from(struct sql *q, const struct condition_at *at,
+		       const char *playbook_id)
+{
+	sql_add(q, " FROM c, playbooks p, tenant_settings t, (SELECT ");
+	sql_ref(q, at->now);
+	sql_add(q, " AS now) n WHERE p.tenant_id = ");
+	sql_ref(q, at->tenant);
+	sql_add(q, " AND t.tenant_id = ");
+	sql_ref(q, at->tenant);
+	sql_add(q, " AND p.id = ");
+	sql_arg(q, ARG_UUID(playbook_id));
+}
+
+static void write_users(struct sql *q, const struct condition_at *at,
+			const char *const *user_ids, size_t count)
+{
+	sql_add(q, "WITH c AS MATERIALIZED (SELECT * FROM customers"
+		   " WHERE tenant_id = ");
+	sql_ref(q, at->tenant);
+	sql_add(q, " AND user_id = ANY (");
+	sql_arg(q, ARG_TEXTS(user_ids, count));
+	sql_add(q, ")) ");
+}
+
+static void write_playbook(struct sql *q, const struct condition_at *at,
+			   const struct playbook *pb, size_t index)
+{
+	sql_add(q, "SELECT c.user_id, ");
+	sql_arg(q, ARG_I64((int64_t)index));
+	sql_add(q, "::bigint AS playbook, CASE");
+	for (size_t i = 0; i < ARRAY_LEN(gates); i++)
+		if (!gates[i].is_entry)
+			sql_add_literal(q, &gates[i].closed_case);
+	sql_add(q, " END AS gate");
+	write_from(q, at, pb->id);
+	sql_add(q, " AND ");
+	condition_write_sql(pb->entry, q, at);
+}
+
+/* Rows of one statement, appended to *ret. */
+static void take_matches(struct op *op, const struct db_rows *rows,
+			 const struct playbook *playbooks,
+			 struct gate_match **ret, size_t *ret_count)
+{
+	size_t have = *ret_count;
+	struct gate_match *all =
+	    ARENA_ARRAY(op->arena, struct gate_match, have + rows->count);
+
+	if (have > 0)
+		memcpy(all, *ret, have * sizeof(*all));
+	db_each (row, rows)
+		all[have++] = (struct gate_match){
+			.user_id = db_text(&row, "user_id"),
+			.playbook = &playbooks[db_i64(&row, "playbook")],
+			.gate = db_text(&row, "gate"),
+		};
+	*ret = all;
+	*ret_count = have;
+}
+
+bool gate_match(struct op *op, const struct playbook *playbooks,
+		size_t playbook_count, const char *const *user_ids,
+		size_t user_count, struct gate_match **ret, size_t *ret_count)
+{
+	struct gate_match *matches = NULL;
+	size_t count = 0, i = 0;
+
+	while (i < playbook_count && user_count > 0) {
+		struct db_rows rows;
+		struct sql q;
+
+		sql_init(&q, op->arena);
+		struct condition_at at = bind_at(op, &q);
+		write_users(&q, &at, user_ids, user_count);
+		for (size_t n = 0;
+		     i < playbook_count && q.arg_count < ARGS_FULL; i++, n++) {
+			if (n > 0)
+				sql_add(&q, " UNION ALL ");
+			write_playbook(&q, &at, &playbooks[i], i);
+		}
+		sql_add(&q, " ORDER BY 1, 2");
+		if (!db_rows_sql(op, &rows, &q))
+			return false;
+		take_matches(op, &rows, playbooks, &matches, &count);
+	}
+	*ret = matches;
+	*ret_count = count;
+	return true;
+}
+
+bool gate_next(struct op *op, const struct playbook *playbooks,
+	       size_t playbook_count, const char *const *user_ids,
+	       size_t user_count, int64_t **ret_us)
+{
+	int64_t *next = ARENA_ARRAY(op->arena, int64_t, user_count);
+	size_t i = 0;
+
+	for (size_t u = 0; u < user_count; u++)
+		next[u] = INT64_MAX;
+	while (i < playbook_count && user_count > 0) {
+		struct db_rows rows;
+		struct sql q;
+
+		sql_init(&q, op->arena);
+		struct condition_at at = bind_at(op, &q);
+		write_users(&q, &at, user_ids, user_count);
+		sql_add(&q, "SELECT u.i, least('infinity'::timestamptz");
+		for (; i < playbook_count && q.arg_count < ARGS_FULL; i++) {
+			sql_add(&q, ", ");
+			condition_write_next(playbooks[i].entry, &q, &at);
+		}
+		sql_add(&q, ") AS next FROM c JOIN unnest(");
+		sql_arg(&q, ARG_TEXTS(user_ids, user_count));
+		sql_add(&q, ") WITH ORDINALITY u (user_id, i)"
+			    " ON u.user_id = c.user_id");
+		if (!db_rows_sql(op, &rows, &q))
+			return false;
+		db_each (row, &rows) {
+			int64_t at_us = db_time(&row, "next");
+			size_t u = (size_t)db_i64(&row, "i") - 1;
+
+			if (at_us < next[u])
+				next[u] = at_us;
+		}
+	}
+	*ret_us = next;
+	return true;
+}
+
+bool gate_chain(struct op *op, const struct playbook *pb, const char *user_id,
+		struct gate_result **ret, size_t *ret_count)
+{
+	struct gate_result *all =
+	    ARENA_ARRAY(op->arena, struct gate_result, ARRAY_LEN(gates));
+	struct db_rows rows;
+	struct sql q;
+
+	sql_init(&q, op->arena);
+	struct condition_at at = bind_at(op, &q);
+	write_users(&q, &at, &user_id, 1);
+	for (size_t i = 0; i < ARRAY_LEN(gates); i++) {
+		if (i > 0)
+			sql_add(&q, " UNION ALL ");
+		sql_add(&q, "SELECT ");
+		sql_arg(&q, ARG_I64((int64_t)i));
+		sql_add(&q, "::bigint AS i, ");
+		if (gates[i].is_entry)
+			condition_write_sql(pb->entry, &q, &at);
+		else
+			sql_add_literal(&q, &gates[i].open);
+		sql_add(&q, " AS open, ");
+		if (gates[i].is_entry)
+			sql_add(&q, "'the entry conditions'");
+		else
+			sql_add_literal(&q, &gates[i].detail);
+		sql_add(&q, " AS detail");
+		write_from(&q, &at, pb->id);
+	}
+	if (!db_rows_sql(op, &rows, &q))
+		return false;
+	if (rows.count != ARRAY_LEN(gates))
+		return op_fail(op, FAIL_NOT_FOUND, "user_not_found",
+			       "no such user");
+	db_each (row, &rows) {
+		size_t i = (size_t)db_i64(&row, "i");
+
+		all[i] = (struct gate_result){
+			.name = gates[i].name,
+			.open = db_bool(&row, "open"),
+			.detail = db_text(&row, "detail"),
+		};
+	}
+	*ret = all;
+	*ret_count = ARRAY_LEN(gates);
+	return true;
+}

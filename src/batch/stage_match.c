@@ -246,7 +246,7 @@ static void sweep_step(struct op *op, struct run *run, const struct chunk *c,
 bool stage_match(struct op *op, struct run *run)
 {
 	struct tenant_config config;
-	struct chunk c;
+	struct chunk c = { .count = 0 };
 	bool sweep;
 
 	if (!db_begin(op) || !tenant_config_load(op, &config))

@@ -6,4 +6,7 @@
 
 Suite *layer_suite(void);
 
+/* Parts of the engine's suite, each adding its cases. */
+void plan_cases(Suite *suite);
+
 #endif

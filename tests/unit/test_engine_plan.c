@@ -1,0 +1,269 @@
+/*
+ * The built-in planner, arbitration and the quality checks: pure functions.
+ */
+#include "suites.h"
+
+#include "engine/arbitrate.h"
+#include "engine/plan.h"
+#include "engine/quality.h"
+
+static struct arena *arena;
+static struct op op;
+
+static void setup(void)
+{
+	arena = arena_new();
+	op_init(&op, arena, NULL, NULL);
+}
+
+static void teardown(void)
+{
+	arena_free(arena);
+}
+
+static const char *const both_channels[] = { "email", "in_app" };
+
+static struct playbook playbook(const char *id, int64_t priority)
+{
+	return (struct playbook){
+		.id = id,
+		.name = id,
+		.priority = priority,
+		.channels = { both_channels, 2 },
+		.lifecycle_area = "retention",
+	};
+}
+
+START_TEST(arbitrate_takes_priority_then_history_then_age)
+{
+	struct playbook a = playbook("a", 100), b = playbook("b", 200),
+			c = playbook("c", 200), d = playbook("d", 200);
+	struct contender all[] = {
+		{ &a, 100, 100 }, { &d, 0, 0 }, { &c, 0, 0 }, { &b, 9, 10 }
+	};
+
+	arbitrate(all, 4);
+	ck_assert_str_eq(all[0].playbook->id, "b");
+	ck_assert_str_eq(all[1].playbook->id, "c");
+	ck_assert_str_eq(all[2].playbook->id, "d");
+	ck_assert_str_eq(all[3].playbook->id, "a");
+	ck_assert_double_eq(arbitrate_history(&all[1]), 0.5);
+}
+END_TEST
+
+static struct plan_customer ada(void)
+{
+	return (struct plan_customer){
+		.user_id = "u1",
+		.name = "Ada Lovelace",
+		.email = "ada@example.com",
+		.lifecycle_stage = "at_risk",
+		.risk_level = "high",
+		.health = 31,
+		.has_activity = true,
+		.days_idle = 9,
+	};
+}
+
+static struct plan_result plan(struct plan_customer *c, struct playbook *pb,
+			       const char *runner_up, int64_t priority)
+{
+	static const struct plan_fact facts[] = {
+		{ "entry_conditions.days_since_last_activity.gte", "gte", "7",
+		  "9" },
+		{ "entry_conditions.lifecycle_stage", "eq", "\"at_risk\"",
+		  "\"at_risk\"" },
+	};
+	struct plan_tenant t = { .name = "Acme", .email_ready = true };
+	struct plan_input in = {
+		.customer = c,
+		.tenant = &t,
+		.playbook = pb,
+		.facts = facts,
+		.fact_count = 2,
+		.runner_up = runner_up,
+		.runner_up_priority = priority,
+	};
+	struct plan_result r;
+
+	plan_builtin(&op, &in, &r);
+	return r;
+}
+
+START_TEST(plan_fills_message_and_tells_why)
+{
+	struct plan_customer c = ada();
+	struct playbook pb = playbook("p", 100);
+
+	pb.subject = "Still there, {{first_name|friend}}?";
+	pb.message = "Hi {{name|there}}, {{properties.x|nothing}} since"
+		     " {{days_since_last_activity|some}} days.";
+	struct plan_result r = plan(&c, &pb, NULL, 0);
+	ck_assert_str_eq(r.action, "intervene");
+	ck_assert_str_eq(r.channel, "email");
+	ck_assert_str_eq(r.subject, "Still there, Ada?");
+	ck_assert_str_eq(r.message, "Hi Ada Lovelace, nothing since 9 days.");
+	ck_assert_ptr_nonnull(
+	    strstr(r.reasoning, "days_since_last_activity is 9 (gte 7)"));
+	ck_assert_ptr_nonnull(
+	    strstr(r.reasoning, "lifecycle_stage is \"at_risk\" (eq"));
+	ck_assert_ptr_nonnull(strstr(r.reasoning, "last active 9 days ago"));
+	/* 0.5 + 0.25 * 2/4 + 0.15 + 0.1 * 1/2 */
+	ck_assert_double_eq_tol(r.confidence, 0.83, 0.006);
+}
+END_TEST
+
+START_TEST(plan_confidence_falls_with_a_close_second)
+{
+	struct plan_customer c = ada();
+	struct playbook pb = playbook("p", 100);
+
+	double alone = plan(&c, &pb, NULL, 0).confidence;
+	double close = plan(&c, &pb, "other", 100).confidence;
+	double clear = plan(&c, &pb, "other", 0).confidence;
+	ck_assert_double_eq_tol(alone - close, 0.15, 0.011);
+	ck_assert_double_eq(alone, clear);
+}
+END_TEST
+
+START_TEST(plan_passes_over_channels_that_do_not_reach)
+{
+	static const char *const off[] = { "email" };
+	static const char *const all_off[] = { "email", "in_app" };
+	struct plan_customer c = ada();
+	struct playbook pb = playbook("p", 100);
+
+	c.email = NULL;
+	ck_assert_str_eq(plan(&c, &pb, NULL, 0).channel, "in_app");
+	c = ada();
+	c.channels_off = off;
+	c.channel_off_count = 1;
+	struct plan_result r = plan(&c, &pb, NULL, 0);
+	ck_assert_str_eq(r.channel, "in_app");
+	ck_assert_ptr_null(r.subject);
+	c.channels_off = all_off;
+	c.channel_off_count = 2;
+	r = plan(&c, &pb, NULL, 0);
+	ck_assert_str_eq(r.action, "wait");
+	ck_assert_str_eq(r.reason, "no_channel");
+	ck_assert_ptr_null(r.channel);
+}
+END_TEST
+
+START_TEST(plan_has_a_text_for_every_area)
+{
+	static const char *const areas[] = { "activation", "adoption",
+					     "retention",  "expansion",
+					     "win_back",   NULL };
+	struct plan_customer c = ada();
+
+	c.name = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(areas); i++) {
+		struct playbook pb = playbook("p", 100);
+		struct quality_result q;
+
+		pb.lifecycle_area = areas[i];
+		struct plan_result r = plan(&c, &pb, NULL, 0);
+		quality_check(&op,
+			      &(struct quality_input){
+				  .channel = "email",
+				  .subject = r.subject,
+				  .message = r.message,
+			      },
+			      &q);
+		ck_assert_msg(q.passed, "%s: %s", areas[i], q.json);
+	}
+}
+END_TEST
+
+static const char *const domains[] = { "example.com" };
+static const char *const avoid[] = { "cheap", "C++" };
+static const char *const offers[] = { "20% off until Friday" };
+static const char *const recent[] = { "Hello  there: it is quiet, here!" };
+
+static const struct quality_case {
+	const char *message;
+	const char *failed; /* NULL: passes */
+} quality_table[] = {
+	{ "A friendly note about your week.", NULL },
+	{ "short", "length" },
+	{ "Hello {{name}}, welcome to the product.", "placeholders" },
+	{ "This plan is Cheap and does everything.", "things_to_avoid" },
+	{ "Cheaper words are fine at a boundary.", NULL },
+	{ "Have a look at https://example.com/a?b=c now.", NULL },
+	{ "Have a look at https://docs.example.com/a now.", NULL },
+	{ "Have a look at https://cta.test/x now, please.", NULL },
+	{ "Have a look at https://cta.test/other now, ok?", "links" },
+	{ "Have a look at https://evil.test/a now please.", "links" },
+	{ "Look at https://example.com.evil.test/a, please.", "links" },
+	{ "Look at https://example.com@evil.test/a please.", "links" },
+	{ "Look at https://notexample.com/path now please.", "links" },
+	{ "Look at www.evil.test for more information now.", "links" },
+	{ "Write to ada@example.com when you have time.", NULL },
+	{ "Write to bob@other.test when you have time.", "addresses" },
+	{ "You get a discount of ten when you come back.", "offers" },
+	{ "You get 20% off until Friday when you return.", NULL },
+	{ "hello there it is QUIET here", "repetition" },
+};
+
+START_TEST(quality_finds_each_fault)
+{
+	const struct quality_case *c = &quality_table[_i];
+	struct quality_input in = {
+		.channel = "email",
+		.subject = "A subject",
+		.message = c->message,
+		.customer_email = "ada@example.com",
+		.cta_url = "https://cta.test/x",
+		.offers = { offers, 1 },
+		.allowed_domains = { domains, 1 },
+		.avoid = { avoid, 2 },
+		.recent = { recent, 1 },
+	};
+	struct quality_result r;
+
+	quality_check(&op, &in, &r);
+	ck_assert_msg(r.passed == (c->failed == NULL), "%s → %s", c->message,
+		      r.json);
+	if (c->failed != NULL) {
+		const char *want = arena_printf(
+		    arena, "{\"name\":\"%s\",\"passed\":false", c->failed);
+		ck_assert_msg(strstr(r.json, want) != NULL, "%s", r.json);
+	}
+}
+END_TEST
+
+START_TEST(quality_needs_a_subject_in_mails_only)
+{
+	struct quality_input in = {
+		.channel = "email",
+		.message = "A friendly note about your week.",
+	};
+	struct quality_result r;
+
+	quality_check(&op, &in, &r);
+	ck_assert(!r.passed);
+	in.channel = "in_app";
+	quality_check(&op, &in, &r);
+	ck_assert(r.passed);
+	in.message = NULL;
+	quality_check(&op, &in, &r);
+	ck_assert(!r.passed);
+}
+END_TEST
+
+void plan_cases(Suite *suite)
+{
+	TCase *tc = tcase_create("plan");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, arbitrate_takes_priority_then_history_then_age);
+	tcase_add_test(tc, plan_fills_message_and_tells_why);
+	tcase_add_test(tc, plan_confidence_falls_with_a_close_second);
+	tcase_add_test(tc, plan_passes_over_channels_that_do_not_reach);
+	tcase_add_test(tc, plan_has_a_text_for_every_area);
+	tcase_add_loop_test(tc, quality_finds_each_fault, 0,
+			    (int)ARRAY_LEN(quality_table));
+	tcase_add_test(tc, quality_needs_a_subject_in_mails_only);
+	suite_add_tcase(suite, tc);
+}

@@ -1,8 +1,9 @@
 /*
  * Rows of playbooks and what hangs on each change of one: its version row,
- * tenant_settings.rules_version (match then looks at everybody once), and
- * the messages of a playbook that stops. The documents stay JSON text here;
- * engine/playbook_doc.h checks and compiles them.
+ * tenant_settings.rules_version when the playbook is or was active (match
+ * then looks at everybody once), and the messages of one that stops. The
+ * documents stay JSON text here; engine/playbook_doc.h checks and compiles
+ * them.
  *
  * All functions run inside the caller's transaction, on op->tenant_id at
  * op->now_us. Rows are arena.

@@ -145,11 +145,13 @@ test("wrong methods are 405 for every path", async () => {
 		const has = operations.filter((op) => op.path === path).map((op) => op.method);
 		const target = path.replaceAll(/\{[^}]+\}/g, ABSENT);
 		for (const method of all.filter((m) => !has.includes(m))) {
-			/* DELETE /api/customers/stats is no {id} either. */
+			/* To PUT, preview-count may be the {id} of a playbook. */
+			const doubtful = operations.some((op) =>
+				op.method === method && op.match.test(target));
 			const answer = await tenant.admin.call(method, target,
 				{ check: false, body: method === "GET" ? undefined : {} });
-			refused(answer, 405);
-			assert.ok(has.every((m) => answer.headers.allow.includes(m)),
+			refused(answer, doubtful && answer.status === 404 ? 404 : 405);
+			assert.ok(answer.status === 404 || has.every((m) => answer.headers.allow.includes(m)),
 				`${method} ${path}: ${answer.headers.allow}`);
 		}
 	}

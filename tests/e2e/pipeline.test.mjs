@@ -169,8 +169,6 @@ const gates = {
 	holdout: async ({ tenant, playbook }) =>
 		ok(await tenant.editor.put(`/api/playbooks/${playbook}`,
 			{ constraints: { holdout: 1, channels: ["email"] } })),
-	daily_budget: async ({ tenant }) =>
-		ok(await tenant.admin.patch("/api/settings", { config: { daily_budget: 0 } })),
 	tracked_limit: ({ tenant }) =>
 		stack.sql("update customers set tracked = false where tenant_id = $1", tenant.id),
 };
@@ -185,6 +183,17 @@ for (const [gate, close] of Object.entries(gates))
 		assert.equal((await closed_gates(stack, it.tenant))[it.user], gate);
 		assert.equal(smtp.to(address(it.user)).length, 0);
 	});
+
+test("gate daily_budget: the second customer of the day waits", async () => {
+	const { tenant, batch } = await scene({ approvalMode: "full_auto",
+		config: { daily_budget: 1 } });
+	await drift(tenant.ingest, new_user());
+	await batch();
+	await batch();
+	assert.equal((await interventions(tenant)).length, 1);
+	assert.deepEqual(Object.values(await closed_gates(stack, tenant))
+		.filter((gate) => gate === "daily_budget"), ["daily_budget"]);
+});
 
 test("gate cooldown: the playbook waits its days, then comes again", async () => {
 	const { tenant, user, batch } = await scene({ approvalMode: "full_auto",

@@ -29,6 +29,7 @@ static bool build(struct op *op, const char *bytes, size_t len,
 {
 	/* json-c counts the scalar inside as a level too. */
 	struct json_tokener *tokener = json_tokener_new_ex(JSON_IN_DEPTH + 1);
+	enum json_tokener_error error;
 	struct json_object *root;
 
 	if (tokener == NULL)
@@ -40,12 +41,14 @@ static bool build(struct op *op, const char *bytes, size_t len,
 	/* A bare number or word only ends with a byte after it. */
 	if (json_tokener_get_error(tokener) == json_tokener_continue)
 		root = json_tokener_parse_ex(tokener, "", 1);
-	if (json_tokener_get_error(tokener) != json_tokener_success)
-		return op_fail(
-		    op, FAIL_INVALID, "invalid_json",
-		    "invalid JSON at byte %zu: %s",
-		    json_tokener_get_parse_end(tokener),
-		    json_tokener_error_desc(json_tokener_get_error(tokener)));
+	error = json_tokener_get_error(tokener);
+	if (error != json_tokener_success) {
+		op_fail_detail(op, "json-c: %s",
+			       json_tokener_error_desc(error));
+		return op_fail(op, FAIL_INVALID, "invalid_json",
+			       "invalid JSON at byte %zu",
+			       json_tokener_get_parse_end(tokener));
+	}
 	arena_defer(op->arena, put_root, root);
 	*ret = root;
 	return true;

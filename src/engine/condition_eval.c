@@ -90,10 +90,8 @@ static void write_statement(struct op *op, struct sql *q, const char *user_id,
 		else
 			condition_write_value(&clauses[i], q, &at);
 	}
-	/* $2 may be without use: the reference keeps its type known. */
-	sql_add(q, "]::text[])::text AS vals, ");
-	sql_ref(q, at.now);
-	sql_add(q, " AS _now FROM customers c WHERE c.tenant_id = ");
+	sql_add(q, "]::text[])::text AS vals FROM customers c"
+		   " WHERE c.tenant_id = ");
 	sql_ref(q, at.tenant);
 	sql_add(q, " AND c.user_id = ");
 	sql_arg(q, ARG_TEXT(user_id));

@@ -53,7 +53,9 @@ static void read_whole(struct reader *r, const char *path,
 {
 	int64_t n;
 
-	if (json_as_i64(value, &n) && (double)n >= key->min &&
+	/* 3.0 is no integer to SQL that reads the stored text. */
+	if (json_object_is_type(value, json_type_int) &&
+	    json_as_i64(value, &n) && (double)n >= key->min &&
 	    (double)n <= key->max)
 		memcpy(member(r, key), &n, sizeof(n));
 	else

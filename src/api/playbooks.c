@@ -1,0 +1,354 @@
+/*
+ * Playbooks: list, create, update, archive, status, and the count of the
+ * customers that conditions match. What a document may hold is checked by
+ * engine/playbook_doc.c; the rows are written by store/playbook.c.
+ */
+#include "api/auth.h"
+#include "api/reply.h"
+#include "api/routes.h"
+#include "base/parse.h"
+#include "engine/playbook_doc.h"
+#include "http/body.h"
+#include "http/router.h"
+#include "store/audit.h"
+#include "store/playbook.h"
+
+static const char *const statuses[] = { "draft", "active", "paused", "archived",
+					NULL };
+
+/* In POST an absent document is {}; in PUT it stays as it was. */
+struct playbook_in {
+	const char *name;
+	struct json_object *entry_conditions, *exit_conditions;
+	struct json_object *constraints, *strategy_hints;
+	int64_t version;
+};
+
+#define DOCUMENTS                                                              \
+	FIELD_JSON(struct playbook_in, entry_conditions, false),               \
+	    FIELD_JSON(struct playbook_in, exit_conditions, false),            \
+	    FIELD_JSON(struct playbook_in, constraints, false),                \
+	    FIELD_JSON(struct playbook_in, strategy_hints, false)
+
+static const struct field create_fields[] = {
+	FIELD_TEXT(struct playbook_in, name, true, 1, 200, .in_chars = true,
+		   .one_line = true),
+	DOCUMENTS,
+};
+static const struct field update_fields[] = {
+	FIELD_TEXT(struct playbook_in, name, false, 1, 200, .in_chars = true,
+		   .one_line = true),
+	DOCUMENTS,
+	FIELD_I64(struct playbook_in, version, false, 1, INT32_MAX),
+};
+
+static bool playbooks_list(struct op *op, const struct request *rq,
+			   struct response *rs)
+{
+	const char *status = NULL;
+	struct db_rows rows;
+
+	if (!request_query_enum(op, rq, "status", statuses, &status))
+		return false;
+	if (!db_list(op, &rows,
+		     "SELECT p.id, p.name, p.status, p.lifecycle_area,"
+		     " p.entry_conditions, p.exit_conditions, p.constraints,"
+		     " p.strategy_hints, p.created_at, p.status_changed_at,"
+		     " o.success_rate, p.version"
+		     " FROM playbooks p LEFT JOIN ("
+		     "SELECT playbook_id, round(avg((outcome = 'positive')"
+		     "::integer), 4) AS success_rate FROM outcomes"
+		     " WHERE tenant_id = $1 AND outcome <> 'pending'"
+		     " GROUP BY playbook_id) o ON o.playbook_id = p.id"
+		     " WHERE p.tenant_id = $1"
+		     " AND ($2::text IS NULL OR p.status = $2)"
+		     " ORDER BY p.created_at, p.id",
+		     ARG_I64(op->tenant_id), ARG_TEXT(status)))
+		return false;
+	return reply_rows(op, rs, 200, "playbooks", &rows);
+}
+
+/*
+ * One playbook more: within the plan? The settings row is locked, so that
+ * two at once cannot both be the last one.
+ */
+static bool limit_check(struct op *op)
+{
+	struct db_row row;
+	int64_t count, limit;
+
+	if (!db_one(op, &row,
+		    "SELECT p.playbooks, p.upgrade_to FROM tenant_settings s"
+		    " JOIN tenants t ON t.tenant_id = s.tenant_id"
+		    " JOIN plans p ON p.plan_tier = CASE t.mode"
+		    " WHEN 'test' THEN 'unlimited' ELSE t.plan_tier END"
+		    " WHERE s.tenant_id = $1 FOR NO KEY UPDATE OF s",
+		    ARG_I64(op->tenant_id)) ||
+	    !playbook_count(op, &count))
+		return false;
+	limit = db_i64(&row, "playbooks");
+	if (db_is_null(&row, "playbooks") || count < limit)
+		return true;
+
+	const char *next = db_text(&row, "upgrade_to");
+	op_fail(op, FAIL_FORBIDDEN, "playbook_limit",
+		"the plan allows %lld playbooks", (long long)limit);
+	return op_fail_extra(
+	    op,
+	    arena_printf(op->arena,
+			 "\"current\":%lld,\"limit\":%lld,"
+			 "\"upgrade_to\":%s%s%s",
+			 (long long)count, (long long)limit, next ? "\"" : "",
+			 next ? next : "null", next ? "\"" : ""));
+}
+
+/* The row as the audit log keeps it. */
+static const char *row_json(struct op *op, const struct playbook_row *row)
+{
+	struct str s;
+	struct json_out j;
+
+	str_init(&s, op->arena, 4u << 20);
+	json_init(&j, &s);
+	json_open(&j, '{');
+	json_pair(&j, "name", row->name);
+	json_pair(&j, "status", row->status);
+	json_key(&j, "version");
+	json_i64(&j, row->version);
+	json_key(&j, "entry_conditions");
+	json_raw(&j, row->entry_conditions);
+	json_key(&j, "exit_conditions");
+	json_raw(&j, row->exit_conditions);
+	json_key(&j, "constraints");
+	json_raw(&j, row->constraints);
+	json_key(&j, "strategy_hints");
+	json_raw(&j, row->strategy_hints);
+	json_close(&j);
+	return s.bytes;
+}
+
+static const char *doc_text(struct op *op, struct json_object *doc,
+			    const char *otherwise)
+{
+	return doc != NULL ? json_text(op->arena, doc) : otherwise;
+}
+
+/* An active playbook for everybody has to be meant. */
+static bool match_all_check(struct op *op, const struct playbook *pb)
+{
+	if (!condition_is_empty(pb->entry) || pb->match_all)
+		return true;
+	return op_fail_at(op, "entry_conditions",
+			  "empty conditions match everybody: set "
+			  "constraints.match_all to true to mean it");
+}
+
+static bool playbooks_create(struct op *op, const struct request *rq,
+			     struct response *rs)
+{
+	struct playbook_in in = { 0 };
+	struct tenant_config config;
+	struct playbook pb = { 0 };
+	struct db_row row;
+
+	if (!body_decode(op, rq, create_fields, ARRAY_LEN(create_fields),
+			 &in) ||
+	    !tenant_config_load(op, &config))
+		return false;
+	struct playbook_docs docs = { in.entry_conditions, in.exit_conditions,
+				      in.constraints, in.strategy_hints };
+	if (!playbook_parse(op, &docs, &config, &pb) || !limit_check(op))
+		return false;
+
+	struct playbook_row new = {
+		.name = in.name,
+		.lifecycle_area = pb.lifecycle_area,
+		.entry_conditions = doc_text(op, in.entry_conditions, "{}"),
+		.exit_conditions = doc_text(op, in.exit_conditions, "{}"),
+		.constraints = doc_text(op, in.constraints, "{}"),
+		.strategy_hints = doc_text(op, in.strategy_hints, "{}"),
+	};
+	if (!playbook_insert(op, auth_actor(op), &new) ||
+	    !playbook_want_events(op, &pb) ||
+	    !audit_put(op, auth_actor(op), "playbook.create", new.id, NULL,
+		       row_json(op, &new)) ||
+	    !db_one(op, &row,
+		    "SELECT id, name, status, created_at, version"
+		    " FROM playbooks WHERE tenant_id = $1 AND id = $2",
+		    ARG_I64(op->tenant_id), ARG_UUID(new.id)))
+		return false;
+	return reply_row(op, rs, 201, &row);
+}
+
+static bool version_check(struct op *op, const struct playbook_in *in,
+			  const struct playbook_row *row)
+{
+	if (in->version == 0 || in->version == row->version)
+		return true;
+	op_fail(op, FAIL_CONFLICT, "stale_version",
+		"the playbook is at version %lld, the edit is of version %lld",
+		(long long)row->version, (long long)in->version);
+	return op_fail_extra(op, arena_printf(op->arena, "\"current\":%lld",
+					      (long long)row->version));
+}
+
+static bool reply_playbook(struct op *op, struct response *rs, const char *id)
+{
+	struct db_row row;
+
+	return db_one(op, &row,
+		      "SELECT id, name, status, version FROM playbooks"
+		      " WHERE tenant_id = $1 AND id = $2",
+		      ARG_I64(op->tenant_id), ARG_UUID(id)) &&
+	       reply_row(op, rs, 200, &row);
+}
+
+static bool playbooks_update(struct op *op, const struct request *rq,
+			     struct response *rs)
+{
+	struct playbook_in in = { 0 };
+	struct playbook_row old, new;
+	struct tenant_config config;
+	struct playbook pb;
+	const char *id;
+
+	if (!request_path_uuid(op, rq, "id", &id) ||
+	    !body_decode(op, rq, update_fields, ARRAY_LEN(update_fields),
+			 &in) ||
+	    !playbook_lock(op, id, &old) || !version_check(op, &in, &old) ||
+	    !tenant_config_load(op, &config))
+		return false;
+	new = old;
+	if (in.name != NULL)
+		new.name = in.name;
+	new.entry_conditions =
+	    doc_text(op, in.entry_conditions, old.entry_conditions);
+	new.exit_conditions =
+	    doc_text(op, in.exit_conditions, old.exit_conditions);
+	new.constraints = doc_text(op, in.constraints, old.constraints);
+	new.strategy_hints =
+	    doc_text(op, in.strategy_hints, old.strategy_hints);
+	if (!playbook_compile(op, &new, &config, &pb) ||
+	    (streq(old.status, "active") && !match_all_check(op, &pb)))
+		return false;
+	new.lifecycle_area = pb.lifecycle_area;
+	if (!playbook_update(op, auth_actor(op), &new) ||
+	    !playbook_want_events(op, &pb) ||
+	    !audit_put(op, auth_actor(op), "playbook.update", id,
+		       row_json(op, &old), row_json(op, &new)))
+		return false;
+	return reply_playbook(op, rs, id);
+}
+
+/* {"status": "…"} for the audit log. */
+static const char *status_json(struct op *op, const char *status)
+{
+	return arena_printf(op->arena, "{\"status\":\"%s\"}", status);
+}
+
+static bool status_set(struct op *op, struct playbook_row *row,
+		       const char *status)
+{
+	const char *before = row->status;
+
+	return playbook_set_status(op, auth_actor(op), row, status) &&
+	       (streq(before, status) ||
+		audit_put(op, auth_actor(op), "playbook.status", row->id,
+			  status_json(op, before), status_json(op, status)));
+}
+
+struct status_in {
+	const char *status;
+};
+
+static const struct field status_fields[] = {
+	FIELD_ENUM(struct status_in, status, true, statuses),
+};
+
+static bool playbooks_status(struct op *op, const struct request *rq,
+			     struct response *rs)
+{
+	struct status_in in = { 0 };
+	struct playbook_row row;
+	struct tenant_config config;
+	struct playbook pb;
+	const char *id;
+
+	if (!request_path_uuid(op, rq, "id", &id) ||
+	    !body_decode(op, rq, status_fields, ARRAY_LEN(status_fields),
+			 &in) ||
+	    !playbook_lock(op, id, &row))
+		return false;
+	if (streq(row.status, "archived") && !streq(in.status, "archived") &&
+	    !limit_check(op))
+		return false;
+	if (streq(in.status, "active") &&
+	    (!tenant_config_load(op, &config) ||
+	     !playbook_compile(op, &row, &config, &pb) ||
+	     !match_all_check(op, &pb)))
+		return false;
+	return status_set(op, &row, in.status) && reply_playbook(op, rs, id);
+}
+
+static bool playbooks_archive(struct op *op, const struct request *rq,
+			      struct response *rs)
+{
+	struct playbook_row row;
+	const char *id;
+
+	if (!request_path_uuid(op, rq, "id", &id) ||
+	    !playbook_lock(op, id, &row) || !status_set(op, &row, "archived"))
+		return false;
+	return reply_true(op, rs, 200, "archived");
+}
+
+struct preview_in {
+	struct json_object *entry_conditions;
+};
+
+static const struct field preview_fields[] = {
+	FIELD_JSON(struct preview_in, entry_conditions, true),
+};
+
+static bool playbooks_preview(struct op *op, const struct request *rq,
+			      struct response *rs)
+{
+	struct preview_in in = { 0 };
+	struct tenant_config config;
+	struct condition *entry;
+	struct condition_at at;
+	struct db_row row;
+	struct sql q;
+
+	if (!body_decode(op, rq, preview_fields, ARRAY_LEN(preview_fields),
+			 &in) ||
+	    !tenant_config_load(op, &config) ||
+	    !condition_parse(op, "entry_conditions", in.entry_conditions,
+			     &config.env, &entry))
+		return false;
+	sql_init(&q, op->arena);
+	at.tenant = sql_bind(&q, ARG_I64(op->tenant_id));
+	at.now = sql_bind(&q, ARG_TIME(op->now_us));
+	sql_add(&q, "SELECT count(*) AS matching_users FROM customers c"
+		    " WHERE c.tenant_id = ");
+	sql_ref(&q, at.tenant);
+	sql_add(&q, " AND ");
+	condition_write_sql(entry, &q, &at);
+	return db_one_sql(op, &row, &q) && reply_row(op, rs, 200, &row);
+}
+
+const struct route playbooks_routes[] = {
+	{ HTTP_GET, "/api/playbooks", ACCESS_VIEWER, playbooks_list,
+	  "listPlaybooks", 0 },
+	{ HTTP_POST, "/api/playbooks", ACCESS_EDITOR, playbooks_create,
+	  "createPlaybook", 0 },
+	{ HTTP_PUT, "/api/playbooks/{id}", ACCESS_EDITOR, playbooks_update,
+	  "updatePlaybook", 0 },
+	{ HTTP_DELETE, "/api/playbooks/{id}", ACCESS_EDITOR, playbooks_archive,
+	  "archivePlaybook", 0 },
+	{ HTTP_PUT, "/api/playbooks/{id}/status", ACCESS_EDITOR,
+	  playbooks_status, "setPlaybookStatus", 0 },
+	{ HTTP_POST, "/api/playbooks/preview-count", ACCESS_VIEWER,
+	  playbooks_preview, "previewPlaybookCount", 0 },
+};
+const size_t playbooks_route_count = ARRAY_LEN(playbooks_routes);

@@ -157,6 +157,9 @@ static const struct setting settings[] = {
 	  .otherwise = "https://localhost:8443", .check = is_base_url,
 	  .wanted = "an http or https URL without a final slash",
 	  .prose = "where people reach the site; start of every link sent" },
+	{ "RETIVO_ENV_FILE", IN_TEXT(env_file),
+	  .prose = "file of KEY=value settings that retivo-api reads at start"
+		   " and on SIGHUP" },
 	{ "RETIVO_SOCKET", IN_TEXT(socket),
 	  .prose = "path of the FastCGI socket that nginx connects to" },
 	{ "RETIVO_TEMPLATES", IN_TEXT(templates),

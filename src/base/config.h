@@ -13,6 +13,7 @@ struct config {
 	const char *api_database_url;	/* may be NULL */
 	const char *batch_database_url; /* may be NULL */
 	const char *base_url;		/* no final slash */
+	const char *env_file;		/* settings file; may be NULL */
 	const char *socket;		/* FastCGI socket path; may be NULL */
 	const char *templates;		/* directory */
 	const char *schema;		/* path of schema.sql */

@@ -1,0 +1,47 @@
+/*
+ * The list of lists. Everything that the API answers to is named here once.
+ */
+#include "api/routes.h"
+
+/* Counts are in other objects, so the list is made when it is asked for. */
+#define ROUTE_LISTS 8
+
+static void all_lists(struct route_list ret[ROUTE_LISTS])
+{
+	const struct route_list lists[ROUTE_LISTS] = {
+		{ customers_routes, customers_route_count },
+		{ events_routes, events_route_count },
+		{ interventions_routes, interventions_route_count },
+		{ playbooks_routes, playbooks_route_count },
+		{ privacy_routes, privacy_route_count },
+		{ sessions_routes, sessions_route_count },
+		{ settings_routes, settings_route_count },
+		{ system_routes, system_route_count },
+	};
+
+	memcpy(ret, lists, sizeof(lists));
+}
+
+struct router *routes_index(void)
+{
+	struct route_list lists[ROUTE_LISTS];
+
+	all_lists(lists);
+	return router_new(lists, ROUTE_LISTS);
+}
+
+void routes_write(struct str *out)
+{
+	struct route_list lists[ROUTE_LISTS];
+
+	all_lists(lists);
+	for (size_t i = 0; i < ROUTE_LISTS; i++) {
+		for (size_t k = 0; k < lists[i].count; k++) {
+			const struct route *r = &lists[i].routes[k];
+
+			str_printf(out, "%s %s %s %s\n",
+				   http_method_name(r->method), r->pattern,
+				   access_name(r->access), r->operation_id);
+		}
+	}
+}

@@ -1,0 +1,374 @@
+/*
+ * The formulas of score.h, one function a score.
+ */
+#include "engine/score.h"
+
+#include "base/clock.h"
+
+#include <math.h>
+
+static const char *const stage_words[SCORE_STAGES] = {
+	[STAGE_NEW] = "new",	     [STAGE_ONBOARDING] = "onboarding",
+	[STAGE_ACTIVE] = "active",   [STAGE_AT_RISK] = "at_risk",
+	[STAGE_CHURNED] = "churned", [STAGE_RECOVERED] = "recovered",
+};
+
+static const char *const risk_words[SCORE_RISKS] = {
+	[RISK_LOW] = "low",
+	[RISK_MEDIUM] = "medium",
+	[RISK_HIGH] = "high",
+	[RISK_CRITICAL] = "critical",
+};
+
+const char *score_stage_word(enum score_stage stage)
+{
+	return stage_words[stage];
+}
+
+const char *score_risk_word(enum score_risk risk)
+{
+	return risk_words[risk];
+}
+
+const char *score_health_band(int health_points)
+{
+	static const char *const bands[] = { "0-19", "20-39", "40-59", "60-79",
+					     "80-100" };
+
+	return bands[health_points >= 80 ? 4 : health_points / 20];
+}
+
+static double clamp(double x)
+{
+	return x < 0 ? 0 : x > 1 ? 1 : x;
+}
+
+static double ratio(double x, double full)
+{
+	return full <= 0 ? 1 : clamp(x / full);
+}
+
+static double rounded(double x)
+{
+	return round(x * 10000) / 10000;
+}
+
+static int64_t count_milestones(const struct tenant_config *config,
+				bool retention)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < config->milestone_count; i++) {
+		const struct milestone *m = &config->milestones[i];
+
+		n += retention ? m->retention : m->onboarding;
+	}
+	return n;
+}
+
+int64_t score_onboarding_count(const struct tenant_config *config)
+{
+	return count_milestones(config, false);
+}
+
+int64_t score_retention_count(const struct tenant_config *config)
+{
+	return count_milestones(config, true);
+}
+
+static void sum_add(struct score_sum *sum, const char *name, double weight,
+		    double value)
+{
+	sum->parts[sum->part_count++] = (struct score_part){
+		.name = name, .value = rounded(value), .weight = weight
+	};
+}
+
+/* Weights become shares; an empty sum is 0. */
+static void sum_close(struct score_sum *sum)
+{
+	double weights = 0, total = 0;
+
+	for (size_t i = 0; i < sum->part_count; i++) {
+		weights += sum->parts[i].weight;
+		total += sum->parts[i].weight * sum->parts[i].value;
+	}
+	sum->value = weights > 0 ? rounded(clamp(total / weights)) : 0;
+	for (size_t i = 0; i < sum->part_count; i++)
+		sum->parts[i].weight =
+		    weights > 0 ? rounded(sum->parts[i].weight / weights) : 0;
+}
+
+static double idle_days(const struct score_features *f)
+{
+	double days = (double)(f->now_us - f->last_us) / (double)US_PER_DAY;
+
+	return days < 0 ? 0 : days;
+}
+
+static double age_days(const struct score_features *f)
+{
+	return (double)(f->now_us - f->first_us) / (double)US_PER_DAY;
+}
+
+static bool is_active_on(const struct score_features *f, int64_t days_ago)
+{
+	return days_ago >= 0 && days_ago < SCORE_WINDOW_DAYS &&
+	       (f->active_days >> days_ago & 1) != 0;
+}
+
+static int64_t days_ago(const struct score_features *f, int64_t time_us)
+{
+	return f->now_us / US_PER_DAY - time_us / US_PER_DAY;
+}
+
+/* A churn event with no activity on a later day. */
+static bool is_churned_by_event(const struct score_features *f)
+{
+	if (f->churn_days_ago < 0)
+		return false;
+	for (int64_t n = 0; n < f->churn_days_ago; n++) {
+		if (is_active_on(f, n))
+			return false;
+	}
+	return true;
+}
+
+/* The day with activity before days_ago n, or −1. */
+static int64_t day_before(const struct score_features *f, int64_t n)
+{
+	int64_t first = f->has_activity ? days_ago(f, f->first_us) : -1;
+
+	for (int64_t older = n + 1; older < SCORE_WINDOW_DAYS; older++) {
+		if (is_active_on(f, older))
+			return older;
+	}
+	return first >= SCORE_WINDOW_DAYS ? first : -1;
+}
+
+static bool is_recovered(const struct lifecycle_config *c,
+			 const struct score_features *f)
+{
+	for (int64_t n = 0; n < c->recovered_days; n++) {
+		int64_t older;
+
+		if (!is_active_on(f, n))
+			continue;
+		older = day_before(f, n);
+		if (older < 0)
+			continue;
+		if (older - n - 1 >= c->at_risk_days)
+			return true;
+		if (f->churn_days_ago > n && f->churn_days_ago <= older)
+			return true;
+	}
+	return false;
+}
+
+static bool is_dropping(const struct lifecycle_config *c,
+			const struct score_features *f)
+{
+	return f->earlier_events >= c->drop_min_events &&
+	       (double)f->recent_events <
+		   c->drop_ratio * (double)f->earlier_events;
+}
+
+static void compute_stage(const struct tenant_config *config,
+			  const struct score_features *f, struct score *s)
+{
+	const struct lifecycle_config *c = &config->lifecycle;
+	const struct {
+		bool fits;
+		enum score_stage stage;
+		const char *reason;
+	} rules[] = {
+		{ idle_days(f) >= (double)c->churned_days, STAGE_CHURNED,
+		  "no_activity" },
+		{ is_churned_by_event(f), STAGE_CHURNED, "churn_event" },
+		{ is_recovered(c, f), STAGE_RECOVERED, "came_back" },
+		{ idle_days(f) >= (double)c->at_risk_days, STAGE_AT_RISK,
+		  "no_activity" },
+		{ is_dropping(c, f), STAGE_AT_RISK, "activity_dropped" },
+		{ f->onboarding_reached == 0 &&
+		      age_days(f) < (double)c->new_max_days,
+		  STAGE_NEW, "just_started" },
+		{ s->activation.value < 1 &&
+		      age_days(f) < (double)c->onboarding_max_days,
+		  STAGE_ONBOARDING, "milestones_missing" },
+		{ true, STAGE_ACTIVE, "in_use" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		if (rules[i].fits) {
+			s->stage = rules[i].stage;
+			s->stage_reason = rules[i].reason;
+			return;
+		}
+	}
+}
+
+static void compute_activation(const struct tenant_config *config,
+			       const struct score_features *f,
+			       struct score_sum *sum)
+{
+	int64_t wanted = score_onboarding_count(config);
+
+	if (wanted > 0)
+		sum_add(sum, "milestones", 1,
+			ratio((double)f->onboarding_reached, (double)wanted));
+	else
+		sum_add(sum, "active_days", 1,
+			ratio((double)f->active_days_ever, 3));
+	sum_close(sum);
+}
+
+static void compute_engagement(const struct tenant_config *config,
+			       const struct score_features *f,
+			       struct score_sum *sum)
+{
+	const struct engagement_config *c = &config->engagement;
+	uint64_t days = f->active_days & ((1u << SCORE_SPAN_DAYS) - 1);
+	int64_t retention = score_retention_count(config);
+
+	sum_add(
+	    sum, "frequency", c->frequency,
+	    ratio(__builtin_popcountll(days), (double)c->full_frequency_days));
+	sum_add(sum, "breadth", c->breadth,
+		ratio((double)f->names, (double)c->full_breadth_names));
+	sum_add(sum, "recency", c->recency,
+		f->has_activity ? clamp(1 - idle_days(f) / SCORE_SPAN_DAYS)
+				: 0);
+	if (retention > 0)
+		sum_add(sum, "milestones", c->milestones,
+			ratio((double)f->retention_hits, (double)retention));
+	sum_close(sum);
+}
+
+/* 0 at one day, ½ at at_risk_days, 1 at churned_days. */
+static double inactivity(const struct lifecycle_config *c, double days)
+{
+	double from = 1, half = (double)c->at_risk_days;
+	double full = (double)c->churned_days;
+
+	if (days >= full)
+		return 1;
+	if (days >= half)
+		return 0.5 +
+		       (full > half ? (days - half) / (full - half) / 2 : 0.5);
+	return half > from ? clamp((days - from) / (half - from) / 2) : 0;
+}
+
+static double decline(const struct lifecycle_config *c,
+		      const struct score_features *f)
+{
+	if (!f->has_activity)
+		return 0;
+	if (f->recent_events == 0)
+		return 1;
+	if (f->earlier_events < c->drop_min_events || f->earlier_events == 0)
+		return 0;
+	return clamp(1 - (double)f->recent_events / (double)f->earlier_events);
+}
+
+static void compute_risk(const struct tenant_config *config,
+			 const struct score_features *f, struct score *s)
+{
+	const struct risk_config *c = &config->risk;
+	struct score_sum *sum = &s->risk;
+
+	sum_add(sum, "inactivity", c->inactivity,
+		inactivity(&config->lifecycle, idle_days(f)));
+	sum_add(sum, "decline", c->decline, decline(&config->lifecycle, f));
+	sum_add(sum, "activation", c->activation, 1 - s->activation.value);
+	sum_close(sum);
+	if (is_churned_by_event(f)) {
+		*sum = (struct score_sum){ .value = 0 };
+		sum_add(sum, "churn_event", 1, 1);
+		sum_close(sum);
+	}
+	s->risk_level = sum->value >= c->critical ? RISK_CRITICAL
+			: sum->value >= c->high	  ? RISK_HIGH
+			: sum->value >= c->medium ? RISK_MEDIUM
+						  : RISK_LOW;
+}
+
+static void compute_expansion(const struct tenant_config *config,
+			      const struct score_features *f,
+			      struct score_sum *sum)
+{
+	const struct expansion_config *c = &config->expansion;
+
+	if (c->limit_count > 0)
+		sum_add(sum, "limits", c->limits_weight,
+			clamp(f->limit_nearness));
+	if (c->gate_events.count > 0)
+		sum_add(sum, "gates", c->gates_weight,
+			ratio((double)f->gate_hits, (double)c->full_gate_hits));
+	if (c->signal_count > 0)
+		sum_add(
+		    sum, "signals", c->signals_weight,
+		    ratio((double)f->signals_true, (double)c->signal_count));
+	sum_close(sum);
+}
+
+static void compute_health(const struct tenant_config *config, struct score *s)
+{
+	const struct health_config *c = &config->health;
+	struct score_sum *sum = &s->health;
+
+	sum_add(sum, "engagement", c->engagement, s->engagement.value);
+	sum_add(sum, "activation", c->activation, s->activation.value);
+	sum_add(sum, "safety", c->risk, 1 - s->risk.value);
+	sum_close(sum);
+	s->health_points = (int)round(sum->value * 100);
+}
+
+void score_compute(const struct tenant_config *config,
+		   const struct score_features *features, struct score *ret)
+{
+	*ret = (struct score){ .stage = STAGE_NEW };
+	compute_activation(config, features, &ret->activation);
+	compute_engagement(config, features, &ret->engagement);
+	compute_stage(config, features, ret);
+	compute_risk(config, features, ret);
+	compute_expansion(config, features, &ret->expansion);
+	compute_health(config, ret);
+}
+
+static void write_sum(struct json_out *j, const char *name,
+		      const struct score_sum *sum)
+{
+	json_key(j, name);
+	json_open(j, '{');
+	json_key(j, "value");
+	json_double(j, sum->value);
+	json_key(j, "parts");
+	json_open(j, '[');
+	for (size_t i = 0; i < sum->part_count; i++) {
+		json_open(j, '{');
+		json_pair(j, "name", sum->parts[i].name);
+		json_key(j, "value");
+		json_double(j, sum->parts[i].value);
+		json_key(j, "weight");
+		json_double(j, sum->parts[i].weight);
+		json_close(j);
+	}
+	json_close(j);
+	json_close(j);
+}
+
+void score_write_parts(struct json_out *j, const struct score *score)
+{
+	json_open(j, '{');
+	json_key(j, "stage");
+	json_open(j, '{');
+	json_pair(j, "value", score_stage_word(score->stage));
+	json_pair(j, "reason", score->stage_reason);
+	json_close(j);
+	write_sum(j, "activation", &score->activation);
+	write_sum(j, "engagement", &score->engagement);
+	write_sum(j, "expansion", &score->expansion);
+	write_sum(j, "risk", &score->risk);
+	write_sum(j, "health", &score->health);
+	json_close(j);
+}

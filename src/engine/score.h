@@ -1,0 +1,145 @@
+/*
+ * A customer's state from counted facts: stage, four scores, health, risk,
+ * each with its named parts. Pure: no database, no clock of its own, and
+ * the same features always give the same result.
+ *
+ * All numbers come from struct tenant_config. w is a weight of it; a part
+ * that is not configured (no retention milestones, no limits …) leaves
+ * both sums of its score. clamp() is to [0, 1], days are 24 hours, a "day
+ * ago" is a UTC day (0: today). "14 days" are today and the 13 before.
+ *
+ *   activation  reached / configured onboarding milestones; without any,
+ *               min(days with activity, 3) / 3
+ *   engagement  Σ w·part / Σ w of
+ *     frequency   min(1, active days of 14 / full_frequency_days)
+ *     breadth     min(1, event names of 14 days / full_breadth_names)
+ *     recency     clamp(1 − days without activity / 14)
+ *     milestones  retention milestones repeated in 14 days / configured
+ *   risk_score  Σ w·part / Σ w of
+ *     inactivity  0 up to one day without activity, 0.5 at at_risk_days, 1
+ *                 at churned_days, straight lines between
+ *     decline     1 when there was activity, but none in 14 days; else,
+ *                 with drop_min_events in the 14 days before, clamp(1 −
+ *                 events of 14 days / events of the 14 before); else 0
+ *     activation  1 − activation
+ *               and 1 whenever a churn event made the customer churned
+ *   risk        the highest level whose threshold risk_score reaches
+ *   expansion   Σ w·part / Σ w of
+ *     limits      the largest clamp(value / limit)
+ *     gates       min(1, gate events of 14 days / full_gate_hits)
+ *     signals     conditions that hold / configured
+ *               and 0 when none is configured
+ *   health      round(100 · Σ w·part / Σ w) of engagement, activation and
+ *               1 − risk_score
+ *
+ * Stage, the first that fits:
+ *   churned     no activity for churned_days, or the last day with activity
+ *               is that of a churn event
+ *   recovered   in the last recovered_days came back after a gap: at least
+ *               at_risk_days whole UTC days without activity, or a churn
+ *               event. Seen from the days alone, whenever the batch ran
+ *   at_risk     no activity for at_risk_days, or events of 14 days under
+ *               drop_ratio × those of the 14 before (of which there were
+ *               at least drop_min_events)
+ *   new         no onboarding milestone yet and younger than new_max_days
+ *   onboarding  activation under 1 and younger than onboarding_max_days
+ *   active      otherwise
+ * Age counts from the earliest event; without any event age and inactivity
+ * count from the customer's creation.
+ *
+ * Scores are rounded to four decimals, so that float and text agree.
+ */
+#ifndef ENGINE_SCORE_H
+#define ENGINE_SCORE_H
+
+#include "base/json_out.h"
+#include "engine/tenant_config.h"
+
+/* Days of history that the features look back over, as bits of a word. */
+#define SCORE_WINDOW_DAYS 64
+/* Width of the two windows that engagement and decline compare. */
+#define SCORE_SPAN_DAYS 14
+/* A change of health by this much goes to the ledger. */
+#define SCORE_HEALTH_STEP 5
+
+enum score_stage {
+	STAGE_NEW,
+	STAGE_ONBOARDING,
+	STAGE_ACTIVE,
+	STAGE_AT_RISK,
+	STAGE_CHURNED,
+	STAGE_RECOVERED,
+	SCORE_STAGES
+};
+
+enum score_risk {
+	RISK_LOW,
+	RISK_MEDIUM,
+	RISK_HIGH,
+	RISK_CRITICAL,
+	SCORE_RISKS
+};
+
+struct score_features {
+	int64_t now_us;
+	int64_t first_us; /* earliest event, or creation */
+	int64_t last_us;  /* latest event, or creation */
+	bool has_activity;
+	/* Bit n: activity n UTC days ago. */
+	uint64_t active_days;
+	int64_t active_days_ever; /* need not count beyond 3 */
+	int64_t recent_events;	  /* of the 14 days */
+	int64_t earlier_events;	  /* of the 14 days before those */
+	int64_t names;		  /* distinct event names of the 14 days */
+	int64_t churn_days_ago;	  /* day of the last churn event; −1: none */
+	int64_t onboarding_reached;
+	int64_t retention_hits;
+	double limit_nearness; /* the largest value / limit; not clamped */
+	int64_t gate_hits;
+	int64_t signals_true;
+};
+
+struct score_part {
+	const char *name; /* static */
+	double value;	  /* [0, 1] */
+	double weight;	  /* share of its score, [0, 1] */
+};
+
+#define SCORE_PARTS_MAX 4
+
+struct score_sum {
+	double value;
+	struct score_part parts[SCORE_PARTS_MAX];
+	size_t part_count;
+};
+
+struct score {
+	enum score_stage stage;
+	const char *stage_reason; /* static slug: "no_activity" … */
+	struct score_sum activation, engagement, expansion, risk, health;
+	enum score_risk risk_level;
+	int health_points; /* 0–100 */
+};
+
+/* Onboarding and retention milestones that config has. */
+int64_t score_onboarding_count(const struct tenant_config *config);
+int64_t score_retention_count(const struct tenant_config *config);
+
+void score_compute(const struct tenant_config *config,
+		   const struct score_features *features, struct score *ret);
+
+/*
+ * Writes the parts as one JSON object: {"stage": {"reason": …},
+ * "engagement": {"value": …, "parts": [{"name", "value", "weight"}]}, …}.
+ * Nothing in it changes by time alone while the scores stay.
+ */
+void score_write_parts(struct json_out *j, const struct score *score);
+
+/* static: "new", "at_risk"; "low" … */
+const char *score_stage_word(enum score_stage stage);
+const char *score_risk_word(enum score_risk risk);
+
+/* static: the band of daily_counts: "0-19", "20-39", … "80-100". */
+const char *score_health_band(int health_points);
+
+#endif

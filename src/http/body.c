@@ -384,17 +384,24 @@ static bool is_blank(const struct request *rq)
 	return true;
 }
 
-bool body_json(struct op *op, const struct request *rq,
-	       struct json_object **ret)
+bool body_is_json(struct op *op, const struct request *rq)
 {
-	struct json_object *root = NULL;
-
 	if (!is_json(rq->content_type))
 		return op_fail(op, FAIL_UNSUPPORTED_MEDIA, "unsupported_media",
 			       "the body must be application/json in UTF-8");
 	if (is_blank(rq))
 		return op_fail(op, FAIL_INVALID, "empty_body",
 			       "this operation needs a JSON body");
+	return true;
+}
+
+bool body_json(struct op *op, const struct request *rq,
+	       struct json_object **ret)
+{
+	struct json_object *root = NULL;
+
+	if (!body_is_json(op, rq))
+		return false;
 	if (!json_parse(op, rq->body, rq->body_len, &root))
 		return false;
 	if (!json_object_is_type(root, json_type_object))

@@ -175,6 +175,12 @@ MUST_CHECK bool body_no_others(struct op *op, struct json_object *obj,
 			       const char *path, const struct field *fields,
 			       size_t count);
 
+/*
+ * The part of the above that looks at no byte of the JSON: for a handler
+ * with a decoder of its own. Fails: FAIL_UNSUPPORTED_MEDIA, "empty_body".
+ */
+MUST_CHECK bool body_is_json(struct op *op, const struct request *rq);
+
 /* The body's root object, borrowed; for handlers that walk it themselves. */
 MUST_CHECK bool body_json(struct op *op, const struct request *rq,
 			  struct json_object **ret);

@@ -33,6 +33,7 @@ TCase *base_case(const char *name)
 	TCase *tc = tcase_create(name);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 30); /* sanitizers on a busy machine */
 	return tc;
 }
 

@@ -11,7 +11,7 @@ packages_for() {
 		;;
 	esac
 	case $1 in
-	check) echo clang libclang-rt-14-dev clang-format shellcheck git ;;
+	check) echo clang libclang-rt-14-dev clang-format shellcheck git python3 ;;
 	bench) echo wrk ;;
 	esac
 	case $1 in

@@ -26,13 +26,16 @@ struct chunk {
 };
 
 /*
- * How long a gate closed by something that ends without the customer
- * changing keeps the customer from being looked at again.
+ * When to look again at a customer whose entry holds although nothing of
+ * theirs changed: what closed the gate ends by itself. An open gate (NULL)
+ * leads to a message, and that to a gate which ends. The others (holdout,
+ * opted_out, ...) change with the customer or the rules alone.
  */
 static const struct {
 	const char *gate;
 	int64_t wait_us;
-} reopens[] = {
+} looks[] = {
+	{ NULL, US_PER_HOUR },
 	{ "kill_switch", US_PER_HOUR },
 	{ "paused", US_PER_HOUR },
 	{ "cooldown", 6 * US_PER_HOUR },
@@ -90,9 +93,10 @@ static bool load_due(struct op *op, struct chunk *ret)
 	struct db_rows rows;
 
 	if (!db_rows(op, &rows,
-		     "SELECT user_id, eval_at FROM customers"
-		     " WHERE tenant_id = $1 AND eval_at <= $2"
-		     " ORDER BY eval_at, user_id LIMIT $3",
+		     "SELECT user_id, eval_at FROM (SELECT user_id, eval_at"
+		     " FROM customers WHERE tenant_id = $1 AND eval_at <= $2"
+		     " ORDER BY eval_at, user_id LIMIT $3) c"
+		     " ORDER BY user_id",
 		     ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 		     ARG_I64(CHUNK)))
 		return false;
@@ -100,26 +104,25 @@ static bool load_due(struct op *op, struct chunk *ret)
 	return true;
 }
 
-/* Brings the time of the next look forward for gates that reopen. */
-static void wait_for_gates(const struct op *op, const struct chunk *c,
-			   const struct gate_match *matches, size_t count,
-			   int64_t *next)
+static bool same_gate(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && streq(a, b));
+}
+
+/* Brings the next look forward; both lists are sorted by user_id. */
+static void look_again(const struct op *op, const struct chunk *c,
+		       const struct gate_match *matches, size_t count,
+		       int64_t *next)
 {
 	size_t u = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (matches[i].gate == NULL)
-			continue;
-		/* Matches come sorted, the chunk of a due load does not. */
-		for (size_t tried = 0; tried < c->count; tried++) {
-			if (streq(c->ids[u], matches[i].user_id))
-				break;
-			u = (u + 1) % c->count;
-		}
-		for (size_t g = 0; g < ARRAY_LEN(reopens); g++) {
-			int64_t at = op->now_us + reopens[g].wait_us;
+		while (!streq(c->ids[u], matches[i].user_id))
+			u++;
+		for (size_t g = 0; g < ARRAY_LEN(looks); g++) {
+			int64_t at = op->now_us + looks[g].wait_us;
 
-			if (streq(matches[i].gate, reopens[g].gate) &&
+			if (same_gate(matches[i].gate, looks[g].gate) &&
 			    at < next[u])
 				next[u] = at;
 		}
@@ -225,7 +228,7 @@ static bool match_chunk(struct op *op, const struct tenant_config *config,
 			&matches, &count) ||
 	    !gate_next(op, playbooks, playbook_count, c->ids, c->count, &next))
 		return false;
-	wait_for_gates(op, c, matches, count, next);
+	look_again(op, c, matches, count, next);
 	return store_matches(op, c, matches, count) && store_next(op, c, next);
 }
 

@@ -14,6 +14,7 @@
 struct gate {
 	const char *name;
 	bool is_entry;
+	bool is_budget; /* the same for all customers: known beforehand */
 	struct sql_literal open;
 	struct sql_literal closed_case; /* "WHEN NOT open THEN 'name'" */
 	struct sql_literal detail;
@@ -56,9 +57,12 @@ static const struct gate gates[] = {
 	     " || ' days'"),
 	GATE("open_intervention", GATE_SQL_OPEN_INTERVENTION,
 	     "'a message that still waits closes it'"),
-	GATE("daily_budget", GATE_SQL_DAILY_BUDGET,
-	     "coalesce('tenant: ' || (t.config->>'daily_budget')"
-	     " || ' a day', 'no daily budget')"),
+	{ .name = "daily_budget",
+	  .is_budget = true,
+	  .open = SQL_LITERAL(GATE_SQL_DAILY_BUDGET),
+	  .detail = SQL_LITERAL("coalesce('tenant: '"
+				" || (t.config->>'daily_budget')"
+				" || ' a day', 'no daily budget')") },
 };
 
 static struct condition_at bind_at(struct op *op, struct sql *q)
@@ -95,15 +99,43 @@ static void write_users(struct sql *q, const struct condition_at *at,
 	sql_add(q, ")) ");
 }
 
+/* Whether the day's budgets are open, for each playbook. */
+static bool load_budgets(struct op *op, const struct playbook *playbooks,
+			 size_t count, bool **ret)
+{
+	const char **ids = ARENA_ARRAY(op->arena, const char *, count);
+	bool *open = ARENA_ARRAY(op->arena, bool, count);
+	struct db_rows rows;
+
+	for (size_t i = 0; i < count; i++)
+		ids[i] = playbooks[i].id;
+	if (!db_rows(op, &rows,
+		     "SELECT x.i, " GATE_SQL_DAILY_BUDGET " AS open"
+		     " FROM unnest($3::uuid[]) WITH ORDINALITY x (id, i)"
+		     " JOIN playbooks p ON p.tenant_id = $1 AND p.id = x.id,"
+		     " tenant_settings t, (SELECT $2 AS now) n"
+		     " WHERE t.tenant_id = $1",
+		     ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
+		     ARG_UUIDS(ids, count)))
+		return false;
+	db_each (row, &rows)
+		open[db_i64(&row, "i") - 1] = db_bool(&row, "open");
+	*ret = open;
+	return true;
+}
+
 static void write_playbook(struct sql *q, const struct condition_at *at,
-			   const struct playbook *pb, size_t index)
+			   const struct playbook *pb, size_t index,
+			   bool budget_open)
 {
 	sql_add(q, "SELECT c.user_id, ");
 	sql_arg(q, ARG_I64((int64_t)index));
 	sql_add(q, "::bigint AS playbook, CASE");
 	for (size_t i = 0; i < ARRAY_LEN(gates); i++)
-		if (!gates[i].is_entry)
+		if (!gates[i].is_entry && !gates[i].is_budget)
 			sql_add_literal(q, &gates[i].closed_case);
+	if (!budget_open)
+		sql_add(q, " ELSE 'daily_budget'");
 	sql_add(q, " END AS gate");
 	write_from(q, at, pb->id);
 	sql_add(q, " AND ");
@@ -137,7 +169,10 @@ bool gate_match(struct op *op, const struct playbook *playbooks,
 {
 	struct gate_match *matches = NULL;
 	size_t count = 0, i = 0;
+	bool *budgets;
 
+	if (!load_budgets(op, playbooks, playbook_count, &budgets))
+		return false;
 	while (i < playbook_count && user_count > 0) {
 		struct db_rows rows;
 		struct sql q;
@@ -149,7 +184,7 @@ bool gate_match(struct op *op, const struct playbook *playbooks,
 		     i < playbook_count && q.arg_count < ARGS_FULL; i++, n++) {
 			if (n > 0)
 				sql_add(&q, " UNION ALL ");
-			write_playbook(&q, &at, &playbooks[i], i);
+			write_playbook(&q, &at, &playbooks[i], i, budgets[i]);
 		}
 		sql_add(&q, " ORDER BY 1, 2");
 		if (!db_rows_sql(op, &rows, &q))

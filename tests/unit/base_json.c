@@ -49,6 +49,21 @@ START_TEST(writes_nested)
 }
 END_TEST
 
+START_TEST(commas_start_again_inside)
+{
+	start();
+	json_open(&j, '[');
+	for (int i = 0; i < 2; i++) {
+		json_open(&j, '[');
+		json_i64(&j, 1);
+		json_i64(&j, 2);
+		json_close(&j);
+	}
+	json_close(&j);
+	ck_assert_str_eq(out.bytes, "[[1,2],[1,2]]");
+}
+END_TEST
+
 START_TEST(writes_escapes)
 {
 	start();
@@ -499,6 +514,7 @@ static TCase *out_case(void)
 	TCase *tc = base_case("json_out");
 
 	tcase_add_test(tc, writes_nested);
+	tcase_add_test(tc, commas_start_again_inside);
 	tcase_add_test(tc, writes_escapes);
 	tcase_add_loop_test(tc, writes_doubles, 0, ARRAY_LEN(doubles));
 	tcase_add_test(tc, doubles_come_back);

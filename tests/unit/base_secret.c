@@ -114,7 +114,7 @@ static const char *const bad_tokens[] = {
 	"rt_live__" RANDOM,
 	"_7_" RANDOM,
 	"7_" RANDOM,
-	"rt__7_" RANDOM "x",
+	"rt__7_" RANDOM,
 	"RT_7_" RANDOM,
 	"rt1_7_" RANDOM,
 	"rt_7_" RANDOM "A",
@@ -233,6 +233,9 @@ START_TEST(no_forged_signature_passes)
 	token = arena_strdup(test_op.arena,
 			     secret_sign(&test_op, SECRET_CSRF, "payload"));
 	len = strlen(token);
+	/* Leaves a good MAC on the stack for the cut ones to find. */
+	ck_assert(secret_verify(&test_op, SECRET_CSRF, token, &payload));
+	payload = NULL;
 	for (size_t i = 0; i < len; i++) {
 		char was = token[i];
 

@@ -130,6 +130,17 @@ START_TEST(does_not_load_a_directory)
 }
 END_TEST
 
+START_TEST(does_not_climb)
+{
+	struct config config = { .templates = "/" };
+	const char *text = NULL;
+
+	test_op.config = &config;
+	ck_assert(template_load(&test_op, "etc/passwd", &text));
+	ck_assert(!template_load(&test_op, "usr/../etc/passwd", &text));
+}
+END_TEST
+
 void base_add_text(Suite *suite)
 {
 	TCase *tc = base_case("template");
@@ -139,5 +150,6 @@ void base_add_text(Suite *suite)
 	tcase_add_test(tc, loads);
 	tcase_add_loop_test(tc, does_not_load, 0, ARRAY_LEN(bad_names));
 	tcase_add_test(tc, does_not_load_a_directory);
+	tcase_add_test(tc, does_not_climb);
 	suite_add_tcase(suite, tc);
 }

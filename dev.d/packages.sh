@@ -11,7 +11,8 @@ packages_for() {
 		;;
 	esac
 	case $1 in
-	check) echo clang libclang-rt-14-dev clang-format shellcheck git python3 ;;
+	check) echo clang libclang-rt-14-dev clang-format shellcheck git \
+		python3 systemd ;;
 	bench) echo wrk ;;
 	esac
 	case $1 in

@@ -25,6 +25,37 @@ static const int statuses[FAIL_KINDS] = {
 	[FAIL_INTERNAL] = 500,
 };
 
+/* RFC 9110's phrases. HTTP/1.1 wants the space before one at least. */
+static const struct {
+	int status;
+	const char *phrase;
+} phrases[] = {
+	{ 200, "OK" },
+	{ 201, "Created" },
+	{ 204, "No Content" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 409, "Conflict" },
+	{ 410, "Gone" },
+	{ 413, "Content Too Large" },
+	{ 415, "Unsupported Media Type" },
+	{ 429, "Too Many Requests" },
+	{ 500, "Internal Server Error" },
+	{ 503, "Service Unavailable" },
+};
+
+static const char *phrase_of(int status)
+{
+	for (size_t i = 0; i < ARRAY_LEN(phrases); i++) {
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
+	}
+	return "Unknown";
+}
+
 int response_status(enum fail_kind kind)
 {
 	assert(kind < FAIL_KINDS);
@@ -110,7 +141,8 @@ static bool write_head(struct op *op, struct response *rs, long long length)
 	struct str head;
 
 	str_init(&head, op->arena, HEAD_MAX);
-	str_printf(&head, "Status: %d\r\n", rs->status);
+	str_printf(&head, "Status: %d %s\r\n", rs->status,
+		   phrase_of(rs->status));
 	if (rs->content_type != NULL)
 		str_printf(&head, "Content-Type: %s\r\n", rs->content_type);
 	if (length >= 0 && rs->status != 204)

@@ -610,7 +610,7 @@ START_TEST(response_is_sent_whole)
 	ck_assert_uint_eq(sent.len, 0);
 	ck_assert(response_send(&op, &rs));
 	ck_assert_str_eq(sent.bytes,
-			 "Status: 201\r\nContent-Type: application/json\r\n"
+			 "Status: 201 Created\r\nContent-Type: application/json\r\n"
 			 "Content-Length: 10\r\nX-Request-Id: request-1\r\n"
 			 "Set-Cookie: c=v; Path=/; Max-Age=60; HttpOnly; "
 			 "Secure; SameSite=Strict\r\n\r\n{\"id\":\"7\"}");

@@ -180,19 +180,24 @@ static bool client_gone(struct op *op)
 bool response_stream_begin(struct op *op, struct response *rs, int status,
 			   struct json_out *j)
 {
+	if (op_failed(op))
+		return false;
 	response_json_begin(rs, status, j);
-	rs->streaming = true;
-	return write_head(op, rs, -1) || client_gone(op);
+	rs->in_pieces = true;
+	return true;
 }
 
 bool response_stream_flush(struct op *op, struct response *rs)
 {
-	assert(rs->streaming);
-	if (rs->body.len < RESPONSE_PIECE)
-		return true;
+	assert(rs->in_pieces);
 	if (!str_ok(&rs->body))
 		return op_fail(op, FAIL_INTERNAL, "answer_too_large",
 			       "a row of the answer is too large");
+	if (rs->body.len < RESPONSE_PIECE)
+		return true;
+	if (!rs->streaming && !write_head(op, rs, -1))
+		return client_gone(op);
+	rs->streaming = true;
 	if (!write_body(rs))
 		return client_gone(op);
 	str_reset(&rs->body);

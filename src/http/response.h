@@ -36,6 +36,7 @@ struct response {
 
 	response_write_fn write;
 	void *write_ctx;
+	bool in_pieces; /* response_stream_begin() was called */
 	bool streaming; /* headers are out */
 	bool broken;	/* cut the connection: the client must see a cut */
 	size_t sent;	/* body bytes given to write */
@@ -77,11 +78,14 @@ MUST_CHECK bool response_cookie(struct op *op, struct response *rs,
 				int64_t max_age_s);
 
 /*
- * Streams a JSON answer: begin sends the headers; response_stream_flush()
- * after each row sends the buffer when it holds RESPONSE_PIECE bytes.
- * Nothing but read statements may happen in between. When the op fails
- * after begin, the connection is cut instead of ended.
- * Fails: FAIL_UNAVAILABLE "client_gone".
+ * Streams a JSON answer in bounded memory. response_stream_begin() starts
+ * it like response_json_begin(); response_stream_flush(), called after each
+ * row, sends what was written once it is RESPONSE_PIECE bytes. The headers
+ * go with the first piece, so that an earlier failure is a clean error;
+ * after that a failure cuts the connection, so that the client sees a cut.
+ * Nothing but reading may happen in between.
+ * Fails: FAIL_UNAVAILABLE "client_gone"; FAIL_INTERNAL for a row that does
+ * not fit RESPONSE_BODY_MAX.
  */
 MUST_CHECK bool response_stream_begin(struct op *op, struct response *rs,
 				      int status, struct json_out *j);

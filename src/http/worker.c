@@ -166,6 +166,19 @@ static bool send_bytes(void *ctx, const char *bytes, size_t len)
 	return true;
 }
 
+/*
+ * Ends a half-sent answer so that it does not look whole. nginx takes a
+ * mere close for the end of the answer, but a record of no known version
+ * for the fault that it is.
+ */
+static void cut(struct worker *w)
+{
+	static const char bad_record[8];
+
+	(void)!write(w->request.ipcFd, bad_record, sizeof(bad_record));
+	FCGX_Free(&w->request, 1);
+}
+
 static void serve(struct worker *w)
 {
 	const struct timeval patience = { .tv_sec = SEND_TIMEOUT_S };
@@ -187,9 +200,8 @@ static void serve(struct worker *w)
 	w->setup->handle(&op, &rq, &rs, w->setup->ctx);
 	broken = rs.broken;
 	arena_reset(w->arena);
-	/* A cut answer must not look whole: no end record, just the close. */
 	if (broken)
-		FCGX_Free(&w->request, 1);
+		cut(w);
 	else
 		FCGX_Finish_r(&w->request);
 }

@@ -609,11 +609,12 @@ START_TEST(response_is_sent_whole)
 	ck_assert(response_cookie(&op, &rs, "c", "v", 60));
 	ck_assert_uint_eq(sent.len, 0);
 	ck_assert(response_send(&op, &rs));
-	ck_assert_str_eq(sent.bytes,
-			 "Status: 201 Created\r\nContent-Type: application/json\r\n"
-			 "Content-Length: 10\r\nX-Request-Id: request-1\r\n"
-			 "Set-Cookie: c=v; Path=/; Max-Age=60; HttpOnly; "
-			 "Secure; SameSite=Strict\r\n\r\n{\"id\":\"7\"}");
+	ck_assert_str_eq(
+	    sent.bytes,
+	    "Status: 201 Created\r\nContent-Type: application/json\r\n"
+	    "Content-Length: 10\r\nX-Request-Id: request-1\r\n"
+	    "Set-Cookie: c=v; Path=/; Max-Age=60; HttpOnly; "
+	    "Secure; SameSite=Strict\r\n\r\n{\"id\":\"7\"}");
 }
 END_TEST
 
@@ -729,11 +730,28 @@ START_TEST(response_cuts_a_stream_that_fails)
 
 	ck_assert(response_stream_begin(&op, &rs, 200, &j));
 	json_open(&j, '[');
+	ck_assert(stream_rows(&j, 2000));
+	ck_assert(rs.streaming);
 	op_fail(&op, FAIL_UNAVAILABLE, "timeout", "too slow");
 	response_fail(&op, &rq, &rs);
 	ck_assert(rs.broken);
 	ck_assert(!response_send(&op, &rs));
 	ck_assert_ptr_null(strstr(sent.bytes, "too slow"));
+}
+END_TEST
+
+START_TEST(response_of_a_short_stream_is_whole)
+{
+	struct json_out j;
+
+	ck_assert(response_stream_begin(&op, &rs, 200, &j));
+	json_open(&j, '[');
+	ck_assert(stream_rows(&j, 100));
+	op_fail(&op, FAIL_UNAVAILABLE, "timeout", "too slow");
+	response_fail(&op, &rq, &rs);
+	ck_assert(response_send(&op, &rs));
+	ck_assert_int_eq(rs.status, 503);
+	ck_assert_ptr_nonnull(strstr(sent.bytes, "Content-Length: "));
 }
 END_TEST
 
@@ -858,6 +876,7 @@ Suite *layer_suite(void)
 	tcase_add_test(tc, response_carries_details_and_extras);
 	tcase_add_test(tc, response_streams);
 	tcase_add_test(tc, response_cuts_a_stream_that_fails);
+	tcase_add_test(tc, response_of_a_short_stream_is_whole);
 	tcase_add_test(tc, response_notes_a_lost_client);
 	tcase_add_test(tc, response_is_bounded);
 	tcase_add_test(tc, env_file_sets_and_unsets);

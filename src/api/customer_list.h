@@ -1,0 +1,23 @@
+/*
+ * GET /api/customers: filters, order, pages, and the stream of all.
+ */
+#ifndef API_CUSTOMER_LIST_H
+#define API_CUSTOMER_LIST_H
+
+#include "http/router.h"
+
+/*
+ * What every answer about a customer shows, over the alias c; next_action
+ * comes beside it in the list.
+ */
+#define CUSTOMER_COLUMNS                                                       \
+	"c.user_id AS id, coalesce(c.name, c.email, c.user_id) AS name,"       \
+	" c.email, c.company, c.role, c.team_size, c.locale,"                  \
+	" c.lifecycle_stage, c.health, c.engagement_score,"                    \
+	" c.expansion_score, c.risk_level, c.last_activity_at, c.created_at,"  \
+	" c.activation_score, c.timezone, c.plan, c.opted_out"
+
+bool customer_list(struct op *op, const struct request *rq,
+		   struct response *rs);
+
+#endif

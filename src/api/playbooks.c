@@ -150,14 +150,17 @@ static bool playbooks_create(struct op *op, const struct request *rq,
 	struct tenant_config config;
 	struct playbook pb = { 0 };
 	struct db_row row;
+	bool good;
 
-	if (!body_decode(op, rq, create_fields, ARRAY_LEN(create_fields),
-			 &in) ||
-	    !tenant_config_load(op, &config))
+	if (!tenant_config_load(op, &config))
 		return false;
+	/* What is wrong inside the documents is told with the rest. */
+	good =
+	    body_decode(op, rq, create_fields, ARRAY_LEN(create_fields), &in);
 	struct playbook_docs docs = { in.entry_conditions, in.exit_conditions,
 				      in.constraints, in.strategy_hints };
-	if (!playbook_parse(op, &docs, &config, &pb) || !limit_check(op))
+	good = playbook_parse(op, &docs, &config, &pb) && good;
+	if (!good || !limit_check(op))
 		return false;
 
 	struct playbook_row new = {
@@ -211,12 +214,14 @@ static bool playbooks_update(struct op *op, const struct request *rq,
 	struct tenant_config config;
 	struct playbook pb;
 	const char *id;
+	bool good;
 
 	if (!request_path_uuid(op, rq, "id", &id) ||
-	    !body_decode(op, rq, update_fields, ARRAY_LEN(update_fields),
-			 &in) ||
-	    !playbook_lock(op, id, &old) || !version_check(op, &in, &old) ||
-	    !tenant_config_load(op, &config))
+	    !playbook_lock(op, id, &old) || !tenant_config_load(op, &config))
+		return false;
+	good =
+	    body_decode(op, rq, update_fields, ARRAY_LEN(update_fields), &in);
+	if (good && !version_check(op, &in, &old))
 		return false;
 	new = old;
 	if (in.name != NULL)
@@ -228,8 +233,8 @@ static bool playbooks_update(struct op *op, const struct request *rq,
 	new.constraints = doc_text(op, in.constraints, old.constraints);
 	new.strategy_hints =
 	    doc_text(op, in.strategy_hints, old.strategy_hints);
-	if (!playbook_compile(op, &new, &config, &pb) ||
-	    (streq(old.status, "active") && !match_all_check(op, &pb)))
+	good = playbook_compile(op, &new, &config, &pb) && good;
+	if (!good || (streq(old.status, "active") && !match_all_check(op, &pb)))
 		return false;
 	new.lifecycle_area = pb.lifecycle_area;
 	if (!playbook_update(op, auth_actor(op), &new) ||

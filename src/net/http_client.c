@@ -235,7 +235,7 @@ static void answer_read(struct op *op, struct transfer *t, CURLcode code,
 	bool answered = status > 0 && (code == CURLE_OK || t->cut);
 	*ret = (struct http_answer){
 		.status = answered ? (int)status : 0,
-		.refused = t->refused,
+		.refused = t->refused && !answered,
 		.body = t->body.bytes,
 		.body_len = t->body.len,
 		.cut = t->cut,

@@ -118,7 +118,7 @@ test("bad documents are refused by path, all at once", async () => {
 		requires_approval: { requires_approval: "yes" } }))
 		refused(await tenant.editor.post("/api/playbooks",
 			{ name: "x", constraints: doc }), 400, new RegExp(`constraints.*${part}`));
-	for (const doc of [[], "text", 7, null])
+	for (const doc of [[], "text", 7, true])
 		refused(await tenant.editor.post("/api/playbooks",
 			{ name: "x", entry_conditions: doc }), 400, /^entry_conditions/);
 });

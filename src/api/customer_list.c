@@ -56,32 +56,37 @@ struct list {
 	const struct condition *segment; /* NULL: all */
 };
 
+static const struct order *find_order(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
+		if (streq(word, orders[i].word))
+			return &orders[i];
+	return NULL;
+}
+
 static bool parse_order(struct op *op, const struct request *rq,
 			struct list *list)
 {
 	const char *sort = request_query(rq, "sort");
+	const struct order *order;
 
 	if (sort == NULL || *sort == '\0')
 		sort = "-created_at";
 	list->descending = *sort == '-';
-	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
-		if (streq(sort + list->descending, orders[i].word))
-			list->order = &orders[i];
-	if (list->order == NULL) {
-		list->order = &orders[0];
-		return op_fail_at(op, "sort",
-				  "must be created_at, last_activity_at, name,"
-				  " health, risk, activation_score,"
-				  " engagement_score, expansion_score or id,"
-				  " with a minus in front for descending");
-	}
+	order = find_order(sort + list->descending);
+	list->order = order != NULL ? order : &orders[0];
 	list->spec = (struct page_spec){
 		.list = arena_printf(op->arena, "customers:%s", sort),
 		.kinds = list->order->kinds,
 		.limit = 0, /* none: all */
 		.limit_max = LIMIT_MAX,
 	};
-	return true;
+	return order != NULL ||
+	       op_fail_at(op, "sort",
+			  "must be created_at, last_activity_at, name, health,"
+			  " risk, activation_score, engagement_score,"
+			  " expansion_score or id, with a minus in front for"
+			  " descending");
 }
 
 static const char *find_word(const char *const *words, const char *text,
@@ -170,8 +175,7 @@ static bool parse_list(struct op *op, const struct request *rq,
 	ok = parse_words(op, rq, "risk", risks, list.risks, &list.risk_count) &&
 	     ok;
 	ok = parse_search(op, rq, &list) && ok;
-	if (list.spec.list != NULL)
-		ok = page_parse(op, rq, &list.spec, &list.page) && ok;
+	ok = page_parse(op, rq, &list.spec, &list.page) && ok;
 	if (!ok || !parse_segment(op, rq, &list))
 		return false;
 	*ret = list;
@@ -313,7 +317,8 @@ static bool stream_all(struct op *op, struct response *rs, const struct sql *q)
 {
 	struct stream s = { .rs = rs };
 
-	response_json_begin(rs, 200, &s.j);
+	if (!response_stream_begin(op, rs, 200, &s.j))
+		return false;
 	json_open(&s.j, '{');
 	json_key(&s.j, "customers");
 	json_open(&s.j, '[');

@@ -233,6 +233,15 @@ static bool read_time(struct op *op, size_t index, struct slice value,
 	return true;
 }
 
+/* The empty key of some clients means none. */
+static bool read_key(struct op *op, size_t index, struct slice value,
+		     const char **ret)
+{
+	if (is_null(value) || (*value.p == '"' && value.len == 2))
+		return true;
+	return read_text(op, index, "idempotency_key", value, ret);
+}
+
 static bool read_event(struct op *op, size_t index, const struct event_text *in,
 		       struct event *ret)
 {
@@ -241,10 +250,7 @@ static bool read_event(struct op *op, size_t index, const struct event_text *in,
 	ok = read_text(op, index, "event", in->event, &ret->name) && ok;
 	ok = read_properties(op, index, in->properties, &ret->properties) && ok;
 	ok = read_time(op, index, in->timestamp, &ret->ts_us) && ok;
-	if (!is_null(in->key))
-		ok = read_text(op, index, "idempotency_key", in->key,
-			       &ret->key) &&
-		     ok;
+	ok = read_key(op, index, in->key, &ret->key) && ok;
 	return ok;
 }
 
@@ -325,7 +331,8 @@ static bool find_events(struct op *op, const char *root, struct slice *ret,
 	size_t n;
 
 	if (*root != '{')
-		return op_fail_at(op, "", "must be an object");
+		return op_fail(op, FAIL_INVALID, "invalid_json",
+			       "the body must be a JSON object");
 	*ret = find_member(op, root, "events");
 	if (is_null(*ret))
 		return op_fail_at(op, "events", "is required");

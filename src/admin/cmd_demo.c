@@ -199,15 +199,10 @@ static bool add_playbooks(struct op *op)
 	    arena_printf(op->arena, "%s/playbooks", op->config->templates);
 	struct tenant_config config;
 	struct dirent **files;
-	const char *const *names;
-	size_t name_count;
 	bool ok = true;
 	int count;
 
 	if (!tenant_config_load(op, &config))
-		return false;
-	tenant_config_events(op->arena, &config, &names, &name_count);
-	if (!event_names_want(op, names, name_count))
 		return false;
 	count = scandir(dir, &files, is_playbook, alphasort);
 	if (count < 0)

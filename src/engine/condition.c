@@ -1,21 +1,15 @@
 /*
  * The parser of the condition language (condition.h): JSON document → tree.
- * Pure: no database, and no failure but a list of faults by path. What the
- * document may say is in two tables, fields and operators; the SQL of each
- * is in condition_sql.c.
+ * Pure: no database, and no failure but a list of faults by path. Here are
+ * the fields, the names and the groups; condition_value.c reads what stands
+ * behind a field, condition_sql.c makes the SQL.
  */
-#include "engine/condition_node.h"
+#include "engine/condition_parser.h"
 
-#include "base/json_out.h"
 #include "base/parse.h"
 
-#include <float.h>
 #include <json-c/linkhash.h>
-#include <math.h>
 
-#define DAYS_MAX     36500
-#define COUNT_MAX    1000000000
-#define LIST_MAX     500
 #define NAME_MAX_LEN 255
 
 static const char *const stages[] = { "new",	 "onboarding", "active",
@@ -65,71 +59,12 @@ static const struct condition_field fields[] = {
 #define OTHER_FIELDS                                                           \
 	"properties.<name>, event, milestone, segment, any, all, not"
 
-#define BIT(kind) (1u << (kind))
-#define ORDERED                                                                \
-	(BIT(VALUE_SCORE) | BIT(VALUE_NUMBER) | BIT(VALUE_DAYS) |              \
-	 BIT(VALUE_ANY) | BIT(VALUE_COUNT))
-#define TEXTUAL (BIT(VALUE_TEXT) | BIT(VALUE_ANY))
-#define EVERY	(~0u)
-
-/* Which kinds of value each operator takes; in the order of enum node_op. */
-static const struct {
-	enum node_op op;
-	const char *name;
-	const char *sign; /* of the form ">= 0.7" */
-	unsigned kinds;
-} operators[] = {
-	{ OP_EQ, "eq", "=", EVERY },
-	{ OP_NE, "ne", "!=", EVERY },
-	{ OP_GT, "gt", ">", ORDERED },
-	{ OP_GTE, "gte", ">=", ORDERED },
-	{ OP_LT, "lt", "<", ORDERED },
-	{ OP_LTE, "lte", "<=", ORDERED },
-	{ OP_IN, "in", NULL, EVERY },
-	{ OP_NIN, "nin", NULL, EVERY },
-	{ OP_EXISTS, "exists", NULL, EVERY & ~BIT(VALUE_COUNT) },
-	{ OP_CONTAINS, "contains", NULL, TEXTUAL },
-	{ OP_STARTS_WITH, "starts_with", NULL, TEXTUAL },
-	{ OP_REACHED, "reached", NULL, 0 },
-	{ OP_NOT_REACHED, "not_reached", NULL, 0 },
-};
-
-struct parser {
-	struct op *op;
-	struct arena *a;
-	const struct condition_env *env;
-	size_t clauses;
-	const char *open[CONDITION_DEPTH_MAX]; /* segments being read */
-	size_t open_count;
-	bool properties_only;
-	bool bad;
-};
-
-#define BAD(p, path, ...)                                                      \
-	((p)->bad = true, op_fail_at((p)->op, (path), __VA_ARGS__))
-
 static bool parse_members(struct parser *p, const char *path,
 			  struct json_object *doc, unsigned depth,
 			  struct condition *parent);
 
-const char *node_op_name(enum node_op op)
-{
-	return operators[op].name;
-}
-
-void node_days_range(enum node_op op, int64_t n, int64_t *ret_first,
-		     int64_t *ret_last)
-{
-	*ret_first = op == OP_GT ? n + 1 : op == OP_LT || op == OP_LTE ? 0 : n;
-	*ret_last = op == OP_GT || op == OP_GTE ? DAYS_ANY
-		    : op == OP_LT		? n - 1
-						: n;
-	if (*ret_last < 0)
-		*ret_last = DAYS_NONE;
-}
-
 /* A key as part of a path: a long one is cut, so that errors stay short. */
-static const char *path_of(struct parser *p, const char *path, const char *key)
+const char *parser_path(struct parser *p, const char *path, const char *key)
 {
 	size_t len = strlen(key);
 
@@ -139,13 +74,13 @@ static const char *path_of(struct parser *p, const char *path, const char *key)
 			    key);
 }
 
-static const char *path_at(struct parser *p, const char *path, size_t i)
+const char *parser_item(struct parser *p, const char *path, size_t i)
 {
 	return arena_printf(p->a, "%s[%zu]", path, i);
 }
 
-static struct condition *node_add(struct parser *p, struct condition *parent,
-				  enum node_kind kind)
+struct condition *parser_node(struct parser *p, struct condition *parent,
+			      enum node_kind kind)
 {
 	struct condition *node = ARENA_NEW(p->a, struct condition);
 	struct condition **end = &parent->children;
@@ -158,10 +93,9 @@ static struct condition *node_add(struct parser *p, struct condition *parent,
 }
 
 /* A leaf like proto under parent; NULL when there are too many clauses. */
-static struct condition *leaf_add(struct parser *p, struct condition *parent,
-				  const struct condition *proto,
-				  const char *path, enum node_op op,
-				  struct json_object *wanted)
+struct condition *parser_leaf(struct parser *p, struct condition *parent,
+			      const struct condition *proto, const char *path,
+			      enum node_op op, struct json_object *wanted)
 {
 	if (++p->clauses > CONDITION_CLAUSES_MAX) {
 		if (p->clauses == CONDITION_CLAUSES_MAX + 1)
@@ -169,7 +103,7 @@ static struct condition *leaf_add(struct parser *p, struct condition *parent,
 			    CONDITION_CLAUSES_MAX);
 		return NULL;
 	}
-	struct condition *node = node_add(p, parent, proto->kind);
+	struct condition *node = parser_node(p, parent, proto->kind);
 	struct condition *next = node->next;
 
 	*node = *proto;
@@ -178,278 +112,6 @@ static struct condition *leaf_add(struct parser *p, struct condition *parent,
 	node->path = path;
 	node->wanted = json_text(p->a, wanted);
 	return node;
-}
-
-/* --------------------------------------------------------------- values -- */
-
-static const char *words_join(struct parser *p, const char *const *words)
-{
-	struct str s;
-
-	str_init(&s, p->a, 4096);
-	for (size_t i = 0; words[i] != NULL; i++)
-		str_printf(&s, "%s%s", i ? ", " : "", words[i]);
-	return s.bytes;
-}
-
-static bool value_fail(struct parser *p, const char *path,
-		       const struct condition_field *field,
-		       enum value_kind kind, bool is_null)
-{
-	static const char *const wanted[] = {
-		[VALUE_SCORE] = "a number",
-		[VALUE_NUMBER] = "a number",
-		[VALUE_DAYS] = "a whole number of days from 0 to 36500",
-		[VALUE_TEXT] = "a text",
-		[VALUE_BOOL] = "true or false",
-		[VALUE_ANY] = "a text, a number, true or false",
-		[VALUE_COUNT] = "a whole number from 0 to 1000000000",
-	};
-
-	if (kind == VALUE_WORD)
-		return BAD(p, path, "must be one of %s",
-			   words_join(p, field->words));
-	if (is_null)
-		return BAD(p, path,
-			   "must be %s; for a missing value use "
-			   "{\"exists\": false}",
-			   wanted[kind]);
-	return BAD(p, path, "must be %s", wanted[kind]);
-}
-
-static const char *json_of(struct parser *p, const struct value *v)
-{
-	struct str s;
-	struct json_out j;
-
-	str_init(&s, p->a, 2u << 20);
-	json_init(&j, &s);
-	if (v->type == json_type_string)
-		json_string(&j, v->text);
-	else if (v->type == json_type_boolean)
-		json_boolean(&j, v->flag);
-	else
-		json_double(&j, v->number);
-	return s.bytes;
-}
-
-static bool number_fits(enum value_kind kind, double n)
-{
-	if (kind == VALUE_DAYS)
-		return n >= 0 && n <= DAYS_MAX && n == floor(n);
-	if (kind == VALUE_COUNT)
-		return n >= 0 && n <= COUNT_MAX && n == floor(n);
-	return kind == VALUE_SCORE || kind == VALUE_NUMBER || kind == VALUE_ANY;
-}
-
-static bool word_known(const char *const *words, const char *text)
-{
-	for (; *words != NULL; words++)
-		if (streq(*words, text))
-			return true;
-	return false;
-}
-
-static bool set_number(struct parser *p, const char *path,
-		       const struct condition_field *field,
-		       enum value_kind kind, double number, struct value *ret)
-{
-	*ret = (struct value){ .type = json_type_double, .number = number };
-	if (!number_fits(kind, number))
-		return value_fail(p, path, field, kind, false);
-	ret->json = json_of(p, ret);
-	/* A real column is compared with the nearest real. */
-	if (kind == VALUE_SCORE)
-		ret->number = (float)fmin(fmax(number, -(double)FLT_MAX),
-					  (double)FLT_MAX);
-	return true;
-}
-
-/* One scalar as a value of that kind. */
-static bool parse_value(struct parser *p, const char *path,
-			const struct condition_field *field,
-			enum value_kind kind, struct json_object *value,
-			struct value *ret)
-{
-	struct value v = { .type = json_object_get_type(value) };
-
-	if (v.type == json_type_string) {
-		v.text = json_object_get_string(value);
-		if (kind != VALUE_TEXT && kind != VALUE_ANY &&
-		    (kind != VALUE_WORD || !word_known(field->words, v.text)))
-			return value_fail(p, path, field, kind, value == NULL);
-	} else if (v.type == json_type_boolean) {
-		v.flag = json_object_get_boolean(value);
-		if (kind != VALUE_BOOL && kind != VALUE_ANY)
-			return value_fail(p, path, field, kind, value == NULL);
-	} else if (json_as_double(value, &v.number)) {
-		return set_number(p, path, field, kind, v.number, ret);
-	} else {
-		return value_fail(p, path, field, kind, value == NULL);
-	}
-	v.json = json_of(p, &v);
-	*ret = v;
-	return true;
-}
-
-static enum value_kind node_value_kind(const struct condition *node)
-{
-	if (node->kind == NODE_FIELD)
-		return node->field->kind;
-	return node->kind == NODE_EVENT ? VALUE_COUNT : VALUE_ANY;
-}
-
-static bool parse_list(struct parser *p, const char *path,
-		       struct condition *node, struct json_object *list)
-{
-	size_t n = json_object_get_type(list) == json_type_array
-		       ? json_object_array_length(list)
-		       : 0;
-	bool ok = true;
-
-	if (n == 0 || n > LIST_MAX)
-		return BAD(p, path, "must be a list of 1 to %d values",
-			   LIST_MAX);
-	node->values = ARENA_ARRAY(p->a, struct value, n);
-	node->value_count = n;
-	for (size_t i = 0; i < n; i++)
-		if (!parse_value(p, path_at(p, path, i), node->field,
-				 node_value_kind(node),
-				 json_object_array_get_idx(list, i),
-				 &node->values[i]))
-			ok = false;
-	return ok;
-}
-
-/* The operand of an operator that stands in node->op. */
-static bool parse_operand(struct parser *p, const char *path,
-			  struct condition *node, struct json_object *value)
-{
-	enum value_kind kind = node_value_kind(node);
-	struct value *v = ARENA_NEW(p->a, struct value);
-
-	if (node->op == OP_IN || node->op == OP_NIN)
-		return parse_list(p, path, node, value);
-	node->values = v;
-	node->value_count = 1;
-	if (node->op == OP_EXISTS)
-		return parse_value(p, path, NULL, VALUE_BOOL, value, v);
-	if (!parse_value(p, path, node->field, kind, value, v))
-		return false;
-	if (kind != VALUE_ANY)
-		return true;
-	if (node->op >= OP_GT && node->op <= OP_LTE &&
-	    v->type == json_type_boolean)
-		return BAD(p, path, "must be a number or a text");
-	if (node->op == OP_STARTS_WITH && v->type != json_type_string)
-		return BAD(p, path, "must be a text");
-	return true;
-}
-
-/* ">= 0.7" → operator and number; false when the text is no such thing. */
-static bool parse_signed(const char *text, enum node_op *ret_op,
-			 double *ret_number)
-{
-	size_t len = strspn(text, "<>=!");
-
-	for (size_t i = 0; i < ARRAY_LEN(operators) && len > 0; i++) {
-		const char *sign = operators[i].sign;
-		bool equals = len == 2 && strncmp(text, "==", 2) == 0 &&
-			      operators[i].op == OP_EQ;
-
-		if (sign == NULL ||
-		    (!equals &&
-		     (strlen(sign) != len || strncmp(sign, text, len) != 0)))
-			continue;
-		*ret_op = operators[i].op;
-		return parse_double(text + len + strspn(text + len, " "),
-				    ret_number);
-	}
-	return false;
-}
-
-/* --------------------------------------------------------------- leaves -- */
-
-static const char *operators_of(struct parser *p, enum value_kind kind)
-{
-	struct str s;
-
-	str_init(&s, p->a, 4096);
-	for (size_t i = 0; i < ARRAY_LEN(operators); i++)
-		if (operators[i].kinds & BIT(kind))
-			str_printf(&s, "%s%s", s.len ? ", " : "",
-				   operators[i].name);
-	return s.bytes;
-}
-
-static bool operator_find(const char *name, enum node_op *ret)
-{
-	for (size_t i = 0; i < ARRAY_LEN(operators); i++) {
-		if (operators[i].kinds != 0 && streq(operators[i].name, name)) {
-			*ret = operators[i].op;
-			return true;
-		}
-	}
-	return false;
-}
-
-static void parse_operator(struct parser *p, const char *path,
-			   const struct condition *proto, const char *key,
-			   struct json_object *value, struct condition *parent)
-{
-	enum value_kind kind = node_value_kind(proto);
-	const char *at = path_of(p, path, key);
-	enum node_op op;
-
-	if (!operator_find(key, &op)) {
-		BAD(p, at, "unknown operator; known here: %s",
-		    operators_of(p, kind));
-	} else if (!(operators[op].kinds & BIT(kind))) {
-		BAD(p, at, "this operator does not fit here; known here: %s",
-		    operators_of(p, kind));
-	} else {
-		struct condition *node =
-		    leaf_add(p, parent, proto, at, op, value);
-		if (node != NULL && !parse_operand(p, at, node, value))
-			p->bad = true;
-	}
-}
-
-/* Value, list or operators of a field, a property or a count. */
-static void parse_leaf(struct parser *p, const char *path,
-		       const struct condition *proto, struct json_object *value,
-		       struct condition *parent)
-{
-	enum value_kind kind = node_value_kind(proto);
-	enum node_op op = OP_EQ;
-	double number;
-
-	if (json_object_is_type(value, json_type_object)) {
-		if (json_object_object_length(value) == 0)
-			BAD(p, path, "needs an operator; known here: %s",
-			    operators_of(p, kind));
-		json_object_object_foreach (value, key, operand)
-			parse_operator(p, path, proto, key, operand, parent);
-		return;
-	}
-	if (json_object_is_type(value, json_type_array))
-		op = OP_IN;
-	bool is_sign =
-	    json_object_is_type(value, json_type_string) &&
-	    (operators[OP_GT].kinds & BIT(kind)) != 0 &&
-	    parse_signed(json_object_get_string(value), &op, &number);
-	struct condition *node = leaf_add(p, parent, proto, path, op, value);
-	if (node == NULL)
-		return;
-	if (!is_sign) {
-		if (!parse_operand(p, path, node, value))
-			p->bad = true;
-		return;
-	}
-	node->values = ARENA_NEW(p->a, struct value);
-	node->value_count = 1;
-	if (!set_number(p, path, node->field, kind, number, node->values))
-		p->bad = true;
 }
 
 static void parse_property(struct parser *p, const char *path, const char *keys,
@@ -473,7 +135,7 @@ static void parse_property(struct parser *p, const char *path, const char *keys,
 	}
 	proto.keys = parts;
 	proto.key_count = max;
-	parse_leaf(p, path, &proto, value, parent);
+	leaf_parse(p, path, &proto, value, parent);
 }
 
 static const char *name_of(struct parser *p, const char *path,
@@ -506,15 +168,14 @@ static bool parse_event_members(struct parser *p, const char *path,
 	bool ok = true;
 
 	json_object_object_foreach (doc, key, value) {
-		const char *at = path_of(p, path, key);
+		const char *at = parser_path(p, path, key);
 
 		if (streq(key, "name")) {
 			proto->name = name_of(p, at, value);
 		} else if (streq(key, "count")) {
 			*ret_count = value;
 			if (value == NULL)
-				ok =
-				    value_fail(p, at, NULL, VALUE_COUNT, false);
+				ok = leaf_fail(p, at, NULL, VALUE_COUNT, false);
 		} else if (streq(key, "within_days")) {
 			if (!json_as_i64(value, &proto->within_days) ||
 			    proto->within_days < 1 ||
@@ -529,7 +190,7 @@ static bool parse_event_members(struct parser *p, const char *path,
 		}
 	}
 	if (!json_has(doc, "name"))
-		ok = BAD(p, path_of(p, path, "name"), "is required");
+		ok = BAD(p, parser_path(p, path, "name"), "is required");
 	return ok && proto->name != NULL;
 }
 
@@ -553,13 +214,14 @@ static void parse_event(struct parser *p, const char *path,
 	while (last != NULL && last->next != NULL)
 		last = last->next;
 	if (count != NULL) {
-		parse_leaf(p, path_of(p, path, "count"), &proto, count, parent);
+		leaf_parse(p, parser_path(p, path, "count"), &proto, count,
+			   parent);
 	} else {
 		proto.values = ARENA_NEW(p->a, struct value);
 		proto.value_count = 1;
-		if (!set_number(p, path, NULL, VALUE_COUNT, 1, proto.values))
+		if (!leaf_number(p, path, NULL, VALUE_COUNT, 1, proto.values))
 			p->bad = true;
-		leaf_add(p, parent, &proto, path, OP_GTE, value);
+		parser_leaf(p, parent, &proto, path, OP_GTE, value);
 	}
 	/* What is wanted of an event is all of it, not the count alone. */
 	last = last != NULL ? last->next : parent->children;
@@ -592,7 +254,7 @@ static void parse_milestone_name(struct parser *p, const char *path,
 		if (streq(env->milestones[i], name))
 			proto.name = env->milestones[i];
 	if (proto.name != NULL)
-		leaf_add(p, parent, &proto, path, op, value);
+		parser_leaf(p, parent, &proto, path, op, value);
 	else
 		BAD(p, path, "no such milestone; known: %s",
 		    env ? names_join(p, env->milestones, env->milestone_count)
@@ -609,7 +271,7 @@ static void parse_milestone(struct parser *p, const char *path,
 	if (json_object_object_length(value) == 0)
 		BAD(p, path, "needs one of: reached, not_reached");
 	json_object_object_foreach (value, key, name) {
-		const char *at = path_of(p, path, key);
+		const char *at = parser_path(p, path, key);
 
 		if (streq(key, "reached"))
 			parse_milestone_name(p, at, OP_REACHED, name, parent);
@@ -672,7 +334,7 @@ static void parse_segment_name(struct parser *p, const char *path,
 	}
 	proto.name = segment->name;
 	struct condition *node =
-	    leaf_add(p, parent, &proto, path, OP_IN, value);
+	    parser_leaf(p, parent, &proto, path, OP_IN, value);
 	if (node == NULL)
 		return;
 	p->open[p->open_count++] = segment->name;
@@ -693,9 +355,9 @@ static void parse_segment(struct parser *p, const char *path,
 		BAD(p, path, "must be a list of 1 to %d segments", LIST_MAX);
 		return;
 	}
-	struct condition *any = node_add(p, parent, NODE_ANY);
+	struct condition *any = parser_node(p, parent, NODE_ANY);
 	for (size_t i = 0; i < n; i++)
-		parse_segment_name(p, path_at(p, path, i),
+		parse_segment_name(p, parser_item(p, path, i),
 				   json_object_array_get_idx(value, i), any);
 }
 
@@ -711,7 +373,7 @@ static void parse_inner(struct parser *p, const char *path,
 	else if (json_object_object_length(doc) == 0)
 		BAD(p, path, "must not be empty");
 	else if (!parse_members(p, path, doc, depth,
-				node_add(p, parent, NODE_ALL)))
+				parser_node(p, parent, NODE_ALL)))
 		p->bad = true;
 }
 
@@ -732,7 +394,7 @@ static void parse_group(struct parser *p, const char *path,
 		    CONDITION_CLAUSES_MAX);
 	} else {
 		for (size_t i = 0; i < n; i++)
-			parse_inner(p, path_at(p, path, i),
+			parse_inner(p, parser_item(p, path, i),
 				    json_object_array_get_idx(value, i), depth,
 				    group);
 	}
@@ -748,7 +410,7 @@ static void parse_field(struct parser *p, const char *path, const char *key,
 		if (streq(fields[i].name, key))
 			proto.field = &fields[i];
 	if (proto.field != NULL) {
-		parse_leaf(p, path, &proto, value, parent);
+		leaf_parse(p, path, &proto, value, parent);
 		return;
 	}
 	str_init(&known, p->a, 4096);
@@ -767,13 +429,13 @@ static void parse_member(struct parser *p, const char *path, const char *key,
 		parse_property(p, path, key, value, parent);
 	else if (streq(key, "any"))
 		parse_group(p, path, value, depth + 1,
-			    node_add(p, parent, NODE_ANY));
+			    parser_node(p, parent, NODE_ANY));
 	else if (streq(key, "all"))
 		parse_group(p, path, value, depth + 1,
-			    node_add(p, parent, NODE_ALL));
+			    parser_node(p, parent, NODE_ALL));
 	else if (streq(key, "not"))
 		parse_group(p, path, value, depth + 1,
-			    node_add(p, parent, NODE_NOT));
+			    parser_node(p, parent, NODE_NOT));
 	else if (streq(key, "event"))
 		parse_event(p, path, value, parent);
 	else if (streq(key, "milestone"))
@@ -797,7 +459,7 @@ static bool parse_members(struct parser *p, const char *path,
 	json_object_object_foreach (doc, key, value) {
 		if (p->clauses > CONDITION_CLAUSES_MAX)
 			break;
-		parse_member(p, path_of(p, path, key), key, value, depth,
+		parse_member(p, parser_path(p, path, key), key, value, depth,
 			     parent);
 	}
 	bool ok = !p->bad;

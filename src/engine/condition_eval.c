@@ -111,13 +111,18 @@ bool condition_evaluate(struct op *op, const struct condition *cond,
 	struct clause_result *results;
 	struct json_object *truths, *values;
 	struct sql q;
-	struct db_row row;
+	struct db_rows rows;
 	size_t n, next = 0;
 
 	condition_clauses(op->arena, cond, &clauses, &n);
 	write_statement(op, &q, user_id, clauses, n);
-	if (!db_one_sql(op, &row, &q) ||
-	    !parse_array(op, db_text(&row, "truths"), &truths) ||
+	if (!db_rows_sql(op, &rows, &q))
+		return false;
+	if (rows.count == 0)
+		return op_fail(op, FAIL_NOT_FOUND, "not_found",
+			       "no such customer");
+	struct db_row row = db_row_at(&rows, 0);
+	if (!parse_array(op, db_text(&row, "truths"), &truths) ||
 	    !parse_array(op, db_text(&row, "vals"), &values))
 		return false;
 	results = ARENA_ARRAY(op->arena, struct clause_result, n);

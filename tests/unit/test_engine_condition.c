@@ -376,7 +376,7 @@ START_TEST(condition_binds_typed_values)
 		  &q);
 	ck_assert_uint_eq(q.arg_count, 6);
 	ck_assert_int_eq(q.args[2].kind, DB_DOUBLE);
-	ck_assert(q.args[2].v.f64 == (double)0.7f);
+	ck_assert(q.args[2].v.f64 == 0.7);
 	ck_assert_int_eq(q.args[3].kind, DB_TEXTS);
 	ck_assert_uint_eq(q.args[3].len, 2);
 	ck_assert_str_eq(((const char *const *)q.args[3].v.ptr)[1], "b");

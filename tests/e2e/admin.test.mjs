@@ -112,8 +112,8 @@ test("member reset prints a link of this host", async () => {
 });
 
 /* What a demo stored, without ids and keys that are drawn anew. */
-async function life(tenant_id) {
-	return stack.sql("select c.user_id, c.name, c.email, c.plan, c.lifecycle_stage," +
+async function life(on, tenant_id) {
+	return on.sql("select c.user_id, c.name, c.email, c.plan, c.lifecycle_stage," +
 		" c.health, c.risk_level, (select count(*) from events e where" +
 		" e.tenant_id = c.tenant_id and e.user_id = c.user_id) as events," +
 		" (select md5(string_agg(e.event || e.ts::text, ',' order by e.ts, e.event))" +
@@ -121,39 +121,50 @@ async function life(tenant_id) {
 		" from customers c where c.tenant_id = $1 order by 1", tenant_id);
 }
 
-test("demo makes lives that differ, the same from the same seed", async () => {
-	const env = { RETIVO_CLOCK: "2026-11-01T12:00:00Z" };
-	const demo = async (seed) => {
-		const { stdout } = await stack.admin(["demo", "--seed", seed, "--customers", 200],
-			{ env });
-		const values = Object.fromEntries(stdout.trim().split("\n").map((line) =>
-			[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
-		for (const name of ["RETIVO_API_KEY", "RETIVO_TEST_KEY", "RETIVO_EMAIL",
-			"RETIVO_PASSWORD", "RETIVO_TENANT"])
-			assert.ok(values[name], name);
-		return values;
-	};
-	const one = await demo(7);
-	const first = await life(one.RETIVO_TENANT);
-	const two = await demo(7);
-	const again = two.RETIVO_TENANT === one.RETIVO_TENANT ? first
-		: await life(two.RETIVO_TENANT);
-	assert.deepEqual(again, first);
-	assert.equal(first.length, 200);
-	assert.ok(new Set(first.map((c) => c.events)).size > 20);
-	assert.ok(first.every((c) => !c.email || c.email.endsWith("@example.com")));
+const DEMO_CLOCK = "2026-11-01T12:00:00Z";
 
-	const client = stack.client.as(one.RETIVO_API_KEY);
+async function demo(on, seed) {
+	const { stdout } = await on.admin(["demo", "--seed", seed, "--customers", 200],
+		{ env: { RETIVO_CLOCK: DEMO_CLOCK } });
+	const values = Object.fromEntries(stdout.trim().split("\n").map((line) =>
+		[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+	for (const name of ["RETIVO_API_KEY", "RETIVO_TEST_KEY", "RETIVO_EMAIL",
+		"RETIVO_PASSWORD", "RETIVO_TENANT"])
+		assert.ok(values[name], name);
+	return values;
+}
+
+test("demo makes lives that differ, and messages to some", async () => {
+	const made = await demo(stack, 7);
+	const lives = await life(stack, made.RETIVO_TENANT);
+	assert.equal(lives.length, 200);
+	assert.ok(new Set(lives.map((c) => c.events)).size > 20);
+	assert.ok(lives.every((c) => !c.email || c.email.endsWith("@example.com")));
+	const client = stack.client.as(made.RETIVO_API_KEY);
 	const { playbooks } = ok(await client.get("/api/playbooks"));
 	assert.ok(playbooks.length >= 9, `${playbooks.length} playbooks`);
 	assert.ok(new Set(playbooks.map((p) => p.lifecycle_area)).size >= 5);
-	ok(await stack.client.post("/api/auth/login", { email: one.RETIVO_EMAIL,
-		password: one.RETIVO_PASSWORD }));
-	await stack.batch({ tenant: one.RETIVO_TENANT, now: env.RETIVO_CLOCK });
+	ok(await stack.client.post("/api/auth/login", { email: made.RETIVO_EMAIL,
+		password: made.RETIVO_PASSWORD }));
+	await stack.batch({ tenant: made.RETIVO_TENANT, now: DEMO_CLOCK });
 	const { stats } = ok(await client.get("/api/customers/stats"));
 	assert.equal(stats.total, 200);
 	assert.ok(stats.active > 20 && stats.at_risk > 5 && stats.churned > 5,
 		JSON.stringify(stats));
-	const planned = ok(await client.get("/api/interventions")).interventions;
-	assert.ok(planned.length > 0);
+	assert.ok(ok(await client.get("/api/interventions")).interventions.length > 0);
+	ok(await stack.client.as(made.RETIVO_TEST_KEY).get("/api/customers/stats"));
+});
+
+test("demo of one seed is the same anywhere, of another it is not", async () => {
+	const others = [await start_stack(), await start_stack(), await start_stack()];
+	try {
+		const [one, two, three] = await Promise.all([7, 7, 8].map(async (seed, n) =>
+			life(others[n], (await demo(others[n], seed)).RETIVO_TENANT)));
+		assert.equal(one.length, 200);
+		assert.deepEqual(one, two);
+		assert.notDeepEqual(one, three);
+	} finally {
+		for (const other of others)
+			await other.stop();
+	}
 });

@@ -24,6 +24,7 @@ struct conn_pending {
 };
 
 struct db {
+	struct arena *arena; /* its own memory */
 	const char *url;
 	const char *name;
 	int64_t connect_timeout_s;

@@ -16,8 +16,10 @@ struct db *db_new(const char *url, const char *name, int64_t connect_timeout_s,
 		  int64_t statement_timeout_ms)
 {
 	/* Lives with the process, so it has an arena to itself. */
-	struct db *db = ARENA_NEW(arena_new(), struct db);
+	struct arena *arena = arena_new();
+	struct db *db = ARENA_NEW(arena, struct db);
 
+	db->arena = arena;
 	db->url = url;
 	db->name = name;
 	db->connect_timeout_s = connect_timeout_s;
@@ -30,6 +32,7 @@ void db_free(struct db *db)
 	if (db == NULL)
 		return;
 	conn_drop(db);
+	arena_free(db->arena);
 }
 
 static bool run(struct op *op, const char *sql, const struct db_arg *args,

@@ -31,6 +31,8 @@ static const struct admin_command commands[] = {
 	{ "member", "reset", cmd_member_reset, .usage = "EMAIL" },
 	{ "tenant", "create", cmd_tenant_create,
 	  .usage = "NAME [--slug S] [--timezone Z]" },
+	{ "webhook", "add", cmd_webhook_add,
+	  .usage = "--tenant N URL [--events a,b]" },
 };
 
 bool admin_usage(struct op *op, const char *format, ...)

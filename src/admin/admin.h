@@ -62,5 +62,6 @@ bool cmd_key_revoke(struct op *op, int argc, char **argv);
 bool cmd_member_create(struct op *op, int argc, char **argv);
 bool cmd_member_reset(struct op *op, int argc, char **argv);
 bool cmd_tenant_create(struct op *op, int argc, char **argv);
+bool cmd_webhook_add(struct op *op, int argc, char **argv);
 
 #endif

@@ -206,7 +206,8 @@ bool interventions_move(struct op *op, const struct intervention_move *move,
 		log_ids[i] = uuid_new(op);
 	/*
 	 * The row is locked before it is looked at: the loser of two at once
-	 * waits, sees the new status, and moves nothing.
+	 * waits, sees the new status, and moves nothing. An escalation is
+	 * handled by people, never approved to be sent.
 	 */
 	if (!db_rows(
 		op, &moved,
@@ -215,6 +216,7 @@ bool interventions_move(struct op *op, const struct intervention_move *move,
 		" JOIN unnest($2::uuid[], $3::uuid[]) AS w(id, log_id)"
 		" ON w.id = i.id"
 		" WHERE i.tenant_id = $1 AND i.status = ANY ($4)"
+		" AND ($6 <> 'approve' OR i.channel <> 'escalate')"
 		" ORDER BY i.id FOR UPDATE OF i),"
 		" moved AS (UPDATE interventions i SET status = $5,"
 		" approved_at = CASE WHEN $6 = 'approve' THEN $7"

@@ -6,6 +6,9 @@
  * Each clause is two-valued: what may be null stands under IS TRUE or IS
  * NOT TRUE. jsonb values are compared as jsonb after a look at their type,
  * without a cast that could fail on a row.
+ *
+ * One long file, because a clause's truth, its value and the next time at
+ * which it can change are written from the same parts and must stay in step.
  */
 #include "engine/condition_node.h"
 

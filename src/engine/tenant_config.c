@@ -1,77 +1,15 @@
 /*
- * Reads tenant_settings.config (tenant_config.h). The plain numbers stand
- * in one table a section; what has a form of its own has a reader. Faults
- * are collected by path, so that a settings form can show them all.
+ * Reads tenant_settings.config (tenant_config.h): the table of top-level
+ * keys, milestones and segments, and the settings of gates and delivery.
+ * Faults are collected by path, so that a settings form can show them all.
  */
-#include "engine/tenant_config.h"
+#include "engine/config_reader.h"
 
 #include "base/json_out.h"
 #include "base/parse.h"
 
 #include <json-c/linkhash.h>
 
-#define ITEMS_MAX    200
-#define NAME_LEN_MAX 255
-
-struct reader {
-	struct op *op;
-	struct tenant_config *config;
-	bool bad;
-};
-
-#define BAD(r, path, ...)                                                      \
-	((r)->bad = true, op_fail_at((r)->op, (path), __VA_ARGS__))
-
-/* A plain number of a section. */
-struct number {
-	const char *name;
-	size_t offset;
-	bool whole; /* int64_t, else double */
-	double min, max;
-};
-
-#define WHOLE(type, member, lo, hi)                                            \
-	{                                                                      \
-#member, offsetof(struct type, member), true, (lo), (hi)       \
-	}
-#define RATIO(type, member, hi)                                                \
-	{                                                                      \
-#member, offsetof(struct type, member), false, 0, (hi)         \
-	}
-
-static const struct number lifecycle_numbers[] = {
-	WHOLE(lifecycle_config, new_max_days, 0, 3650),
-	WHOLE(lifecycle_config, onboarding_max_days, 0, 3650),
-	WHOLE(lifecycle_config, at_risk_days, 1, 3650),
-	WHOLE(lifecycle_config, churned_days, 1, 3650),
-	WHOLE(lifecycle_config, recovered_days, 0, 3650),
-	RATIO(lifecycle_config, drop_ratio, 1),
-	WHOLE(lifecycle_config, drop_min_events, 1, 1000000),
-};
-static const struct number engagement_numbers[] = {
-	RATIO(engagement_config, frequency, 1000),
-	RATIO(engagement_config, breadth, 1000),
-	RATIO(engagement_config, recency, 1000),
-	RATIO(engagement_config, milestones, 1000),
-	WHOLE(engagement_config, full_frequency_days, 1, 14),
-	WHOLE(engagement_config, full_breadth_names, 1, 63),
-};
-static const struct number health_numbers[] = {
-	RATIO(health_config, engagement, 1000),
-	RATIO(health_config, activation, 1000),
-	RATIO(health_config, risk, 1000),
-};
-static const struct number risk_numbers[] = {
-	RATIO(risk_config, inactivity, 1000), RATIO(risk_config, decline, 1000),
-	RATIO(risk_config, activation, 1000), RATIO(risk_config, medium, 1),
-	RATIO(risk_config, high, 1),	      RATIO(risk_config, critical, 1),
-};
-static const struct number expansion_numbers[] = {
-	RATIO(expansion_config, limits_weight, 1000),
-	RATIO(expansion_config, gates_weight, 1000),
-	RATIO(expansion_config, signals_weight, 1000),
-	WHOLE(expansion_config, full_gate_hits, 1, 1000000),
-};
 static const struct number cap_numbers[] = {
 	{ "count", offsetof(struct tenant_config, cap_count), true, 1, 1000 },
 	{ "days", offsetof(struct tenant_config, cap_days), true, 1, 365 },
@@ -116,312 +54,6 @@ bool name_list_has(const struct name_list *list, const char *text)
 	return false;
 }
 
-/* -------------------------------------------------------------- readers -- */
-
-static const char *at(struct reader *r, const char *path, const char *key)
-{
-	size_t len = strlen(key);
-
-	if (len > 80)
-		len = parse_utf8_prefix(key, 80);
-	return arena_printf(r->op->arena, "%s%s%.*s", path, *path ? "." : "",
-			    (int)len, key);
-}
-
-static const char *at_item(struct reader *r, const char *path, size_t i)
-{
-	return arena_printf(r->op->arena, "%s[%zu]", path, i);
-}
-
-static bool is_object(struct reader *r, const char *path,
-		      struct json_object *value)
-{
-	return json_object_is_type(value, json_type_object) ||
-	       BAD(r, path, "must be an object");
-}
-
-/* The items of a list of at most ITEMS_MAX; 0 with a fault when it is none. */
-static size_t list_count(struct reader *r, const char *path,
-			 struct json_object *value)
-{
-	size_t n = ITEMS_MAX + 1;
-
-	if (json_object_is_type(value, json_type_array))
-		n = json_object_array_length(value);
-	if (n <= ITEMS_MAX)
-		return n;
-	BAD(r, path, "must be a list of at most %d items", ITEMS_MAX);
-	return 0;
-}
-
-static bool read_number(struct reader *r, const char *path,
-			struct json_object *value, const struct number *number,
-			void *ret)
-{
-	char *member = (char *)ret + number->offset;
-	int64_t i;
-	double d;
-
-	if (number->whole) {
-		if (!json_as_i64(value, &i) || (double)i < number->min ||
-		    (double)i > number->max)
-			return BAD(r, path,
-				   "must be a whole number from %.0f to %.0f",
-				   number->min, number->max);
-		memcpy(member, &i, sizeof(i));
-		return true;
-	}
-	if (!json_as_double(value, &d) || d < number->min || d > number->max)
-		return BAD(r, path, "must be a number from %g to %g",
-			   number->min, number->max);
-	memcpy(member, &d, sizeof(d));
-	return true;
-}
-
-/* A member that is no number of the section's table. */
-typedef bool (*member_fn)(struct reader *r, const char *path, const char *key,
-			  struct json_object *value);
-
-/*
- * Members of a section: numbers by the table, others by fn, which returns
- * false for a key that it does not know. null is like absent.
- */
-static void read_section(struct reader *r, const char *path,
-			 struct json_object *obj, const struct number *numbers,
-			 size_t count, void *ret, member_fn fn)
-{
-	if (!is_object(r, path, obj))
-		return;
-	json_object_object_foreach (obj, key, value) {
-		const char *here = at(r, path, key);
-		bool known = false;
-
-		for (size_t i = 0; i < count && !known; i++) {
-			known = streq(numbers[i].name, key);
-			if (known && value != NULL &&
-			    !read_number(r, here, value, &numbers[i], ret))
-				break;
-		}
-		if (!known && (fn == NULL || !fn(r, here, key, value)))
-			BAD(r, here, "unknown key");
-	}
-}
-
-static const char *read_name(struct reader *r, const char *path,
-			     struct json_object *value)
-{
-	const char *text = json_object_is_type(value, json_type_string)
-			       ? json_object_get_string(value)
-			       : "";
-
-	if (*text != '\0' && strlen(text) <= NAME_LEN_MAX)
-		return text;
-	BAD(r, path, "must be a text of 1 to %d bytes", NAME_LEN_MAX);
-	return "";
-}
-
-static void read_names(struct reader *r, const char *path,
-		       struct json_object *value, struct name_list *ret)
-{
-	size_t n = value != NULL ? list_count(r, path, value) : 0;
-	const char **items = ARENA_ARRAY(r->op->arena, const char *, n);
-
-	for (size_t i = 0; i < n; i++)
-		items[i] = read_name(r, at_item(r, path, i),
-				     json_object_array_get_idx(value, i));
-	*ret = (struct name_list){ items, n };
-}
-
-static bool read_bool(struct reader *r, const char *path,
-		      struct json_object *value, bool *ret)
-{
-	if (!json_object_is_type(value, json_type_boolean))
-		return BAD(r, path, "must be true or false");
-	*ret = json_object_get_boolean(value);
-	return true;
-}
-
-static bool weights_ok(struct reader *r, const char *path, double sum)
-{
-	return sum > 0 || BAD(r, path, "one weight must be above 0");
-}
-
-/* ------------------------------------------------------------- sections -- */
-
-static bool lifecycle_member(struct reader *r, const char *path,
-			     const char *key, struct json_object *value)
-{
-	if (!streq(key, "churn_events"))
-		return false;
-	read_names(r, path, value, &r->config->lifecycle.churn_events);
-	return true;
-}
-
-static void read_lifecycle(struct reader *r, const char *path,
-			   struct json_object *value)
-{
-	struct lifecycle_config *c = &r->config->lifecycle;
-
-	read_section(r, path, value, lifecycle_numbers,
-		     ARRAY_LEN(lifecycle_numbers), c, lifecycle_member);
-	if (c->churned_days <= c->at_risk_days)
-		BAD(r, at(r, path, "churned_days"),
-		    "must be more than at_risk_days (%lld)",
-		    (long long)c->at_risk_days);
-	if (c->onboarding_max_days < c->new_max_days)
-		BAD(r, at(r, path, "onboarding_max_days"),
-		    "must not be less than new_max_days (%lld)",
-		    (long long)c->new_max_days);
-}
-
-static void read_engagement(struct reader *r, const char *path,
-			    struct json_object *value)
-{
-	struct engagement_config *c = &r->config->engagement;
-
-	read_section(r, path, value, engagement_numbers,
-		     ARRAY_LEN(engagement_numbers), c, NULL);
-	weights_ok(r, path,
-		   c->frequency + c->breadth + c->recency + c->milestones);
-}
-
-static void read_health(struct reader *r, const char *path,
-			struct json_object *value)
-{
-	struct health_config *c = &r->config->health;
-
-	read_section(r, path, value, health_numbers, ARRAY_LEN(health_numbers),
-		     c, NULL);
-	weights_ok(r, path, c->engagement + c->activation + c->risk);
-}
-
-static void read_risk(struct reader *r, const char *path,
-		      struct json_object *value)
-{
-	struct risk_config *c = &r->config->risk;
-
-	read_section(r, path, value, risk_numbers, ARRAY_LEN(risk_numbers), c,
-		     NULL);
-	weights_ok(r, path, c->inactivity + c->decline + c->activation);
-	if (c->medium <= 0 || c->high <= c->medium || c->critical <= c->high)
-		BAD(r, path,
-		    "medium, high and critical must rise from above 0");
-}
-
-/* "usage.seats" → { "usage", "seats" } */
-static bool read_property(struct reader *r, const char *path,
-			  struct json_object *value, const char *const **ret,
-			  size_t *ret_len)
-{
-	const char *text = read_name(r, path, value);
-	size_t n = 1;
-
-	for (const char *s = text; *s != '\0'; s++)
-		n += *s == '.';
-	const char **parts = ARENA_ARRAY(r->op->arena, const char *, n);
-	for (size_t i = 0; i < n; i++) {
-		size_t len = strcspn(text, ".");
-
-		if (len == 0)
-			return BAD(r, path, "is no path of a property");
-		parts[i] = arena_strndup(r->op->arena, text, len);
-		text += len + 1;
-	}
-	*ret = parts;
-	*ret_len = n;
-	return true;
-}
-
-static void read_limit(struct reader *r, const char *path,
-		       struct json_object *obj, struct expansion_limit *ret)
-{
-	if (!is_object(r, path, obj))
-		return;
-	json_object_object_foreach (obj, key, value) {
-		const char *here = at(r, path, key);
-
-		if (streq(key, "property")) {
-			if (!read_property(r, here, value, &ret->property,
-					   &ret->property_len))
-				r->bad = true;
-		} else if (streq(key, "limit_property")) {
-			if (!read_property(r, here, value, &ret->limit_property,
-					   &ret->limit_property_len))
-				r->bad = true;
-		} else if (streq(key, "max")) {
-			if (!json_as_double(value, &ret->max) || ret->max <= 0)
-				BAD(r, here, "must be a number above 0");
-		} else {
-			BAD(r, here, "unknown key");
-		}
-	}
-	if (!json_has(obj, "property"))
-		BAD(r, at(r, path, "property"), "is required");
-	if (json_has(obj, "max") == json_has(obj, "limit_property"))
-		BAD(r, path, "needs either limit_property or max");
-}
-
-static void read_limits(struct reader *r, const char *path,
-			struct json_object *value)
-{
-	size_t n = value != NULL ? list_count(r, path, value) : 0;
-	struct expansion_limit *limits =
-	    ARENA_ARRAY(r->op->arena, struct expansion_limit, n);
-
-	for (size_t i = 0; i < n; i++)
-		read_limit(r, at_item(r, path, i),
-			   json_object_array_get_idx(value, i), &limits[i]);
-	r->config->expansion.limits = limits;
-	r->config->expansion.limit_count = n;
-}
-
-static void read_signals(struct reader *r, const char *path,
-			 struct json_object *value)
-{
-	size_t n = value != NULL ? list_count(r, path, value) : 0;
-	struct condition **signals =
-	    ARENA_ARRAY(r->op->arena, struct condition *, n);
-
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *doc = json_object_array_get_idx(value, i);
-
-		if (doc == NULL ||
-		    (json_object_is_type(doc, json_type_object) &&
-		     json_object_object_length(doc) == 0))
-			BAD(r, at_item(r, path, i), "must not be empty");
-		else if (!condition_parse(r->op, at_item(r, path, i), doc,
-					  &r->config->env, &signals[i]))
-			r->bad = true;
-	}
-	r->config->expansion.signals = signals;
-	r->config->expansion.signal_count = n;
-}
-
-static bool expansion_member(struct reader *r, const char *path,
-			     const char *key, struct json_object *value)
-{
-	if (streq(key, "limits"))
-		read_limits(r, path, value);
-	else if (streq(key, "gate_events"))
-		read_names(r, path, value, &r->config->expansion.gate_events);
-	else if (streq(key, "signals"))
-		read_signals(r, path, value);
-	else
-		return false;
-	return true;
-}
-
-static void read_expansion(struct reader *r, const char *path,
-			   struct json_object *value)
-{
-	struct expansion_config *c = &r->config->expansion;
-
-	read_section(r, path, value, expansion_numbers,
-		     ARRAY_LEN(expansion_numbers), c, expansion_member);
-	weights_ok(r, path,
-		   c->limits_weight + c->gates_weight + c->signals_weight);
-}
-
 /* ----------------------------------------------- milestones and segments -- */
 
 static void milestone_properties(struct reader *r, const char *path,
@@ -448,50 +80,51 @@ static void read_milestone(struct reader *r, const char *path,
 	*ret = (struct milestone){
 		.name = "", .event = "", .count = 1, .onboarding = true
 	};
-	if (!is_object(r, path, obj))
+	if (!reader_object(r, path, obj))
 		return;
 	json_object_object_foreach (obj, key, value) {
-		const char *here = at(r, path, key);
+		const char *here = reader_at(r, path, key);
 
 		if (streq(key, "name"))
-			ret->name = read_name(r, here, value);
+			ret->name = reader_name(r, here, value);
 		else if (streq(key, "event"))
-			ret->event = read_name(r, here, value);
+			ret->event = reader_name(r, here, value);
 		else if (streq(key, "count"))
 			r->bad |= value != NULL &&
-				  !read_number(r, here, value, &count, ret);
+				  !reader_number(r, here, value, &count, ret);
 		else if (streq(key, "properties"))
 			milestone_properties(r, here, value, ret);
 		else if (streq(key, "onboarding"))
-			r->bad |= !read_bool(r, here, value, &ret->onboarding);
+			r->bad |=
+			    !reader_bool(r, here, value, &ret->onboarding);
 		else if (streq(key, "retention"))
-			r->bad |= !read_bool(r, here, value, &ret->retention);
+			r->bad |= !reader_bool(r, here, value, &ret->retention);
 		else
 			BAD(r, here, "unknown key");
 	}
 	if (!json_has(obj, "name"))
-		BAD(r, at(r, path, "name"), "is required");
+		BAD(r, reader_at(r, path, "name"), "is required");
 	if (!json_has(obj, "event"))
-		BAD(r, at(r, path, "event"), "is required");
+		BAD(r, reader_at(r, path, "event"), "is required");
 }
 
 static void read_milestones(struct reader *r, const char *path,
 			    struct json_object *value)
 {
 	struct arena *a = r->op->arena;
-	size_t n = list_count(r, path, value);
+	size_t n = reader_count(r, path, value);
 	struct milestone *milestones = ARENA_ARRAY(a, struct milestone, n);
 	const char **names = ARENA_ARRAY(a, const char *, n);
 
 	for (size_t i = 0; i < n; i++) {
 		struct name_list before = { names, i };
-		const char *here = at_item(r, path, i);
+		const char *here = reader_item(r, path, i);
 
 		read_milestone(r, here, json_object_array_get_idx(value, i),
 			       &milestones[i]);
 		names[i] = milestones[i].name;
 		if (*names[i] != '\0' && name_list_has(&before, names[i]))
-			BAD(r, at(r, here, "name"), "is there twice");
+			BAD(r, reader_at(r, here, "name"), "is there twice");
 	}
 	r->config->milestones = milestones;
 	r->config->milestone_count = n;
@@ -503,22 +136,22 @@ static void read_segment(struct reader *r, const char *path,
 			 struct json_object *obj, struct condition_segment *ret)
 {
 	ret->name = "";
-	if (!is_object(r, path, obj))
+	if (!reader_object(r, path, obj))
 		return;
 	json_object_object_foreach (obj, key, value) {
-		const char *here = at(r, path, key);
+		const char *here = reader_at(r, path, key);
 
 		if (streq(key, "name"))
-			ret->name = read_name(r, here, value);
+			ret->name = reader_name(r, here, value);
 		else if (!streq(key, "conditions"))
 			BAD(r, here, "unknown key");
-		else if (is_object(r, here, value))
+		else if (reader_object(r, here, value))
 			ret->conditions = value;
 	}
 	if (!json_has(obj, "name"))
-		BAD(r, at(r, path, "name"), "is required");
+		BAD(r, reader_at(r, path, "name"), "is required");
 	if (!json_has(obj, "conditions"))
-		BAD(r, at(r, path, "conditions"), "is required");
+		BAD(r, reader_at(r, path, "conditions"), "is required");
 }
 
 /* All names first: a segment may refer to one that comes later. */
@@ -526,26 +159,28 @@ static void read_segments(struct reader *r, const char *path,
 			  struct json_object *value)
 {
 	struct arena *a = r->op->arena;
-	size_t n = list_count(r, path, value);
+	size_t n = reader_count(r, path, value);
 	struct condition_segment *segments =
 	    ARENA_ARRAY(a, struct condition_segment, n);
 	struct condition **compiled = ARENA_ARRAY(a, struct condition *, n);
 
 	for (size_t i = 0; i < n; i++) {
-		const char *here = at_item(r, path, i);
+		const char *here = reader_item(r, path, i);
 
 		read_segment(r, here, json_object_array_get_idx(value, i),
 			     &segments[i]);
 		for (size_t j = 0; j < i; j++)
 			if (*segments[i].name != '\0' &&
 			    streq(segments[i].name, segments[j].name))
-				BAD(r, at(r, here, "name"), "is there twice");
+				BAD(r, reader_at(r, here, "name"),
+				    "is there twice");
 	}
 	r->config->env.segments = segments;
 	r->config->env.segment_count = n;
 	for (size_t i = 0; i < n; i++)
 		if (!condition_parse(
-			r->op, at(r, at_item(r, path, i), "conditions"),
+			r->op,
+			reader_at(r, reader_item(r, path, i), "conditions"),
 			segments[i].conditions, &r->config->env, &compiled[i]))
 			r->bad = true;
 	r->config->segments = compiled;
@@ -646,8 +281,8 @@ static void read_channels(struct reader *r, const char *path,
 static void read_cap(struct reader *r, const char *path,
 		     struct json_object *value)
 {
-	read_section(r, path, value, cap_numbers, ARRAY_LEN(cap_numbers),
-		     r->config, NULL);
+	reader_section(r, path, value, cap_numbers, ARRAY_LEN(cap_numbers),
+		       r->config, NULL);
 }
 
 static void read_plain(struct reader *r, const char *path,
@@ -656,7 +291,7 @@ static void read_plain(struct reader *r, const char *path,
 {
 	struct number number = { path, offset, whole, min, max };
 
-	if (!read_number(r, path, value, &number, r->config))
+	if (!reader_number(r, path, value, &number, r->config))
 		r->bad = true;
 }
 
@@ -686,7 +321,7 @@ static void read_threshold(struct reader *r, const char *path,
 static void read_timezone(struct reader *r, const char *path,
 			  struct json_object *value)
 {
-	r->config->timezone = read_name(r, path, value);
+	r->config->timezone = reader_name(r, path, value);
 }
 
 static void read_domains(struct reader *r, const char *path,
@@ -694,12 +329,12 @@ static void read_domains(struct reader *r, const char *path,
 {
 	struct name_list *list = &r->config->allowed_domains;
 
-	read_names(r, path, value, list);
+	reader_names(r, path, value, list);
 	for (size_t i = 0; i < list->count; i++)
 		if (list->items[i][strspn(list->items[i],
 					  "abcdefghijklmnopqrstuvwxyz"
 					  "0123456789.-")] != '\0')
-			BAD(r, at_item(r, path, i),
+			BAD(r, reader_item(r, path, i),
 			    "must be a domain name in lower case");
 }
 
@@ -728,11 +363,11 @@ static const struct {
 } keys[] = {
 	{ "milestones", read_milestones },
 	{ "segments", read_segments },
-	{ "lifecycle", read_lifecycle },
-	{ "engagement", read_engagement },
-	{ "health", read_health },
-	{ "risk", read_risk },
-	{ "expansion", read_expansion },
+	{ "lifecycle", config_lifecycle },
+	{ "engagement", config_engagement },
+	{ "health", config_health },
+	{ "risk", config_risk },
+	{ "expansion", config_expansion },
 	{ "frequency_cap", read_cap },
 	{ "daily_budget", read_budget },
 	{ "attribution_days", read_attribution },
@@ -759,8 +394,8 @@ static void refuse_unknown(struct reader *r, const char *path,
 		while (i < ARRAY_LEN(keys) && !streq(keys[i].key, key))
 			i++;
 		if (i == ARRAY_LEN(keys))
-			BAD(r, at(r, path, key), "unknown key; known: %s",
-			    known.bytes);
+			BAD(r, reader_at(r, path, key),
+			    "unknown key; known: %s", known.bytes);
 	}
 }
 
@@ -776,13 +411,14 @@ bool tenant_config_parse(struct op *op, const char *path,
 	c.channels = (struct name_list){ channels, ARRAY_LEN(channels) };
 	c.env.events = events;
 	c.env.event_count = event_count;
-	if (config != NULL && !is_object(&r, path, config))
+	if (config != NULL && !reader_object(&r, path, config))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		struct json_object *value = json_member(config, keys[i].key);
 
 		if (value != NULL)
-			keys[i].read(&r, at(&r, path, keys[i].key), value);
+			keys[i].read(&r, reader_at(&r, path, keys[i].key),
+				     value);
 	}
 	if (config != NULL)
 		refuse_unknown(&r, path, config);

@@ -181,17 +181,20 @@ static bool run_take(struct pass *pass, struct run *run, bool *ret_taken)
 static const char *run_chunks(struct pass *pass, struct run *run)
 {
 	int tries = 0;
+	struct run before;
 	struct op op;
 	bool ok;
 
 	run->first = true;
 	do {
 		pass_op(pass, &op, run->stage->name, run->lease.tenant_id);
+		before = *run;
 		run->more = false;
 		ok = run->stage->run(&op, run);
 		if (!ok && op.fail.kind == FAIL_CONFLICT &&
 		    streq(op.fail.code, "retry") && ++tries < RETRIES_MAX) {
 			db_finish(&op);
+			*run = before; /* its position was rolled back */
 			run->more = true;
 			continue;
 		}

@@ -50,6 +50,7 @@ struct run {
 	int64_t version;
 	char *cursor; /* NULL or "": none; set with run_set_cursor() */
 
+	void *state;	     /* the stage's own, from arena; NULL at first */
 	struct arena *arena; /* lives as long as the run of this tenant */
 	int64_t rows_done;   /* of this run */
 	int64_t failures;    /* of this run: items that failed */

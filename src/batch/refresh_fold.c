@@ -1,0 +1,359 @@
+/*
+ * Events → customer_days and customer_event_days. A touched (user, day) is
+ * recomputed whole from its events, so folding the same events twice, in
+ * any order, gives the same rows.
+ */
+#include "batch/refresh.h"
+
+#include "base/clock.h"
+#include "db/db.h"
+#include "store/customer.h"
+
+#include <assert.h>
+
+#define SLICE_MIN_US 1000
+#define NAME_TRIES   3
+
+/* Traits are no activity: a backend may send them every night. */
+#define TRAIT_EVENTS                                                           \
+	"('$identify', '$set', '$set_once', '$create_alias',"                  \
+	" '$groupidentify')"
+#define SLICE_WHERE                                                            \
+	" WHERE e.tenant_id = $1 AND e.received_at >= $2"                      \
+	" AND e.received_at <= $3"
+
+bool refresh_extent(struct op *op, int64_t from_us, int64_t *ret_from_us,
+		    int64_t *ret_until_us, bool *ret_found)
+{
+	struct db_row row;
+
+	/* Planned with its value: a generic plan would scan all months. */
+	struct db_rows rows;
+	if (!db_list(op, &rows,
+		     "SELECT min(e.received_at) AS first,"
+		     " max(e.received_at) AS last FROM events e"
+		     " WHERE e.tenant_id = $1"
+		     " AND e.received_at >= coalesce($2, '-infinity')",
+		     ARG_I64(op->tenant_id),
+		     ARG_TIME_IF(from_us != DB_TIME_NULL, from_us)))
+		return false;
+	row = db_row_at(&rows, 0);
+	*ret_found = !db_is_null(&row, "last");
+	*ret_from_us = db_time(&row, "first");
+	*ret_until_us = db_time(&row, "last");
+	return true;
+}
+
+static bool is_too_big(struct op *op, const struct refresh_slice *slice,
+		       bool *ret)
+{
+	struct db_rows rows;
+	struct db_row row;
+
+	if (!db_list(
+		op, &rows,
+		"SELECT count(*) AS n FROM (SELECT 1 FROM events e" SLICE_WHERE
+		" LIMIT $4) x",
+		ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
+		ARG_TIME(slice->until_us), ARG_I64(REFRESH_SLICE + 1)))
+		return false;
+	row = db_row_at(&rows, 0);
+	*ret = db_i64(&row, "n") > REFRESH_SLICE;
+	return true;
+}
+
+bool refresh_narrow(struct op *op, struct refresh_slice *slice)
+{
+	bool big;
+
+	for (;;) {
+		int64_t width = slice->until_us - slice->from_us;
+
+		if (!is_too_big(op, slice, &big))
+			return false;
+		if (!big || width <= SLICE_MIN_US)
+			return true;
+		slice->until_us = slice->from_us + width / 2;
+	}
+}
+
+/* Ids for the slice's new names; another writer may take a number first. */
+static bool add_names(struct op *op, const struct refresh_slice *slice)
+{
+	int64_t added;
+
+	for (int try = 0; try < NAME_TRIES; try++) {
+		struct db_rows rows;
+
+		if (!db_list(op, &rows,
+			     "SELECT DISTINCT e.event FROM events e" SLICE_WHERE
+			     " AND NOT EXISTS (SELECT FROM"
+			     " event_names n WHERE n.tenant_id = e.tenant_id"
+			     " AND n.name = e.event) LIMIT 1000",
+			     ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
+			     ARG_TIME(slice->until_us)))
+			return false;
+		if (rows.count == 0)
+			return true;
+		const char **names =
+		    ARENA_ARRAY(op->arena, const char *, rows.count);
+		size_t n = 0;
+		db_each (row, &rows)
+			names[n++] = db_text(&row, "event");
+		if (!db_exec(op, &added,
+			     "INSERT INTO event_names (tenant_id, name,"
+			     " name_id) SELECT $1, u.name, b.next +"
+			     " row_number() OVER (ORDER BY u.name)"
+			     " FROM unnest($2::text[]) u (name),"
+			     " (SELECT coalesce(max(name_id), -1) AS next"
+			     " FROM event_names WHERE tenant_id = $1) b"
+			     " ON CONFLICT DO NOTHING",
+			     ARG_I64(op->tenant_id), ARG_TEXTS(names, n)))
+			return false;
+	}
+	return true;
+}
+
+/* The chunk's users with what the slice says of each. */
+struct touched {
+	struct user_list users;
+	int64_t *first_us, *last_us; /* activity; DB_TIME_NULL: none */
+	bool *score;		     /* traits came, or never scored */
+	int64_t since_us;	     /* earliest event of all */
+};
+
+static bool load_touched(struct op *op, const struct refresh_slice *slice,
+			 struct touched *ret)
+{
+	struct db_rows rows;
+	size_t n = 0;
+
+	if (!db_list(
+		op, &rows,
+		"SELECT e.user_id, min(e.ts) FILTER (WHERE e.event NOT IN " TRAIT_EVENTS
+		") AS first, max(e.ts) FILTER"
+		" (WHERE e.event NOT IN " TRAIT_EVENTS ") AS last,"
+		" min(e.ts) AS since,"
+		" bool_or(e.event IN " TRAIT_EVENTS ") AS traits"
+		" FROM events e" SLICE_WHERE " AND e.user_id > $4"
+		" GROUP BY e.user_id ORDER BY e.user_id LIMIT $5",
+		ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
+		ARG_TIME(slice->until_us), ARG_TEXT(slice->after),
+		ARG_I64(REFRESH_USERS)))
+		return false;
+	ret->users.ids = ARENA_ARRAY(op->arena, const char *, rows.count);
+	ret->users.count = rows.count;
+	ret->first_us = ARENA_ARRAY(op->arena, int64_t, rows.count);
+	ret->last_us = ARENA_ARRAY(op->arena, int64_t, rows.count);
+	ret->score = ARENA_ARRAY(op->arena, bool, rows.count);
+	ret->since_us = INT64_MAX;
+	db_each (row, &rows) {
+		int64_t since_us = db_time(&row, "since");
+
+		ret->users.ids[n] = db_text(&row, "user_id");
+		ret->first_us[n] = db_is_null(&row, "first")
+				       ? DB_TIME_NULL
+				       : db_time(&row, "first");
+		ret->last_us[n] = db_is_null(&row, "last")
+				      ? DB_TIME_NULL
+				      : db_time(&row, "last");
+		ret->score[n++] = db_bool(&row, "traits");
+		if (since_us < ret->since_us)
+			ret->since_us = since_us;
+	}
+	return true;
+}
+
+static bool delete_erased(struct op *op, const struct refresh_slice *slice,
+			  const struct user_list *erased)
+{
+	if (erased->count == 0)
+		return true;
+	return db_exec(
+	    op, NULL,
+	    "DELETE FROM events e" SLICE_WHERE " AND e.user_id = ANY ($4)",
+	    ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
+	    ARG_TIME(slice->until_us), ARG_TEXTS(erased->ids, erased->count));
+}
+
+/* Makes missing customers; takes the erased ones out of the list. */
+static bool add_customers(struct op *op, const struct refresh_slice *slice,
+			  struct touched *t)
+{
+	struct user_list erased = { .ids = ARENA_ARRAY(op->arena, const char *,
+						       t->users.count) };
+	struct db_rows rows;
+	size_t i = 0, kept = 0;
+
+	if (!customers_add(op, t->users.ids, t->users.count) ||
+	    !db_rows(op, &rows,
+		     "SELECT c.user_id IS NULL AS missing,"
+		     " c.refreshed_at IS NULL AS fresh"
+		     " FROM unnest($2::text[]) WITH ORDINALITY u (user_id, nr)"
+		     " LEFT JOIN customers c ON c.tenant_id = $1"
+		     " AND c.user_id = u.user_id ORDER BY u.nr",
+		     ARG_I64(op->tenant_id),
+		     ARG_TEXTS(t->users.ids, t->users.count)))
+		return false;
+	assert(rows.count == t->users.count);
+	db_each (row, &rows) {
+		size_t at = i++;
+
+		if (db_bool(&row, "missing")) {
+			erased.ids[erased.count++] = t->users.ids[at];
+			continue;
+		}
+		t->users.ids[kept] = t->users.ids[at];
+		t->first_us[kept] = t->first_us[at];
+		t->last_us[kept] = t->last_us[at];
+		t->score[kept++] = t->score[at] || db_bool(&row, "fresh");
+	}
+	t->users.count = kept;
+	return delete_erased(op, slice, &erased);
+}
+
+/* Recomputes the touched days; ret: one row a user whose counts changed. */
+static bool fold_days(struct op *op, const struct refresh_slice *slice,
+		      const struct user_list *users, struct db_rows *ret)
+{
+	return db_list(
+	    op, ret,
+	    "WITH t AS (SELECT DISTINCT e.user_id,"
+	    " (e.ts AT TIME ZONE 'UTC')::date AS day FROM events e" SLICE_WHERE
+	    " AND e.user_id = ANY ($4) AND e.event NOT IN " TRAIT_EVENTS
+	    "), w AS (INSERT INTO customer_days AS d (tenant_id, user_id, day,"
+	    " events, names, last_at) SELECT $1, t.user_id, t.day, a.events,"
+	    " a.names, a.last_at FROM t CROSS JOIN LATERAL (SELECT"
+	    " count(*) AS events, max(e.ts) AS last_at,"
+	    " bit_or(CASE WHEN n.name_id < 63 THEN 1::bigint << n.name_id"
+	    " ELSE '-9223372036854775808'::bigint END) AS names FROM events e"
+	    " LEFT JOIN event_names n ON n.tenant_id = e.tenant_id"
+	    " AND n.name = e.event WHERE e.tenant_id = $1"
+	    " AND e.user_id = t.user_id"
+	    " AND e.ts >= t.day::timestamp AT TIME ZONE 'UTC'"
+	    " AND e.ts < (t.day + 1)::timestamp AT TIME ZONE 'UTC'"
+	    " AND e.event NOT IN " TRAIT_EVENTS ") a WHERE a.events > 0"
+	    " ON CONFLICT (tenant_id, user_id, day) DO UPDATE SET"
+	    " events = excluded.events, names = excluded.names,"
+	    " last_at = excluded.last_at"
+	    " WHERE (d.events, d.names, d.last_at) IS DISTINCT FROM"
+	    " (excluded.events, excluded.names, excluded.last_at)"
+	    " RETURNING d.user_id)"
+	    " SELECT DISTINCT user_id FROM w ORDER BY user_id",
+	    ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
+	    ARG_TIME(slice->until_us), ARG_TEXTS(users->ids, users->count));
+}
+
+/* The same for the wanted names, of the users that changed. */
+static bool fold_event_days(struct op *op, const struct refresh_slice *slice,
+			    const struct user_list *users)
+{
+	struct db_rows rows;
+
+	return db_list(
+	    op, &rows,
+	    "WITH t AS (SELECT DISTINCT e.user_id, n.name_id, n.name,"
+	    " (e.ts AT TIME ZONE 'UTC')::date AS day FROM events e"
+	    " JOIN event_names n ON n.tenant_id = e.tenant_id"
+	    " AND n.name = e.event AND n.wanted" SLICE_WHERE
+	    " AND e.user_id = ANY ($4)), w AS (INSERT INTO customer_event_days"
+	    " AS d (tenant_id, user_id, name_id, day, events, first_at,"
+	    " last_at) SELECT $1, t.user_id, t.name_id, t.day, a.events,"
+	    " a.first_at, a.last_at FROM t CROSS JOIN LATERAL (SELECT"
+	    " count(*) AS events, min(e.ts) AS first_at, max(e.ts) AS last_at"
+	    " FROM events e WHERE e.tenant_id = $1 AND e.user_id = t.user_id"
+	    " AND e.event = t.name"
+	    " AND e.ts >= t.day::timestamp AT TIME ZONE 'UTC'"
+	    " AND e.ts < (t.day + 1)::timestamp AT TIME ZONE 'UTC') a"
+	    " WHERE a.events > 0"
+	    " ON CONFLICT (tenant_id, user_id, name_id, day) DO UPDATE SET"
+	    " events = excluded.events, first_at = excluded.first_at,"
+	    " last_at = excluded.last_at"
+	    " WHERE (d.events, d.first_at, d.last_at) IS DISTINCT FROM"
+	    " (excluded.events, excluded.first_at, excluded.last_at)"
+	    " RETURNING 1) SELECT count(*) AS n FROM w",
+	    ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
+	    ARG_TIME(slice->until_us), ARG_TEXTS(users->ids, users->count));
+}
+
+/* What the counts say directly; match has to look again. */
+static bool write_activity(struct op *op, const struct touched *t,
+			   const struct user_list *changed)
+{
+	return db_exec(
+	    op, NULL,
+	    "UPDATE customers c SET"
+	    " first_activity_at = least(c.first_activity_at, u.first_at),"
+	    " last_activity_at = greatest(c.last_activity_at, u.last_at),"
+	    " events_total = d.total, eval_at = '-infinity'"
+	    " FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[])"
+	    " u (user_id, first_at, last_at) CROSS JOIN LATERAL ("
+	    "SELECT coalesce(sum(d.events), 0)::bigint AS total"
+	    " FROM customer_days d WHERE d.tenant_id = $1"
+	    " AND d.user_id = u.user_id) d"
+	    " WHERE c.tenant_id = $1 AND c.user_id = u.user_id"
+	    " AND u.user_id = ANY ($5)",
+	    ARG_I64(op->tenant_id), ARG_TEXTS(t->users.ids, t->users.count),
+	    ARG_TIMES(t->first_us, t->users.count),
+	    ARG_TIMES(t->last_us, t->users.count),
+	    ARG_TEXTS(changed->ids, changed->count));
+}
+
+/* Changed users (both sorted) and those that must be scored anyway. */
+static void merge_score(struct op *op, const struct touched *t,
+			const struct user_list *changed, struct user_list *ret)
+{
+	size_t at = 0;
+
+	ret->ids = ARENA_ARRAY(op->arena, const char *, t->users.count);
+	ret->count = 0;
+	for (size_t i = 0; i < t->users.count; i++) {
+		bool hit = at < changed->count &&
+			   streq(changed->ids[at], t->users.ids[i]);
+
+		at += hit;
+		if (hit || t->score[i])
+			ret->ids[ret->count++] = t->users.ids[i];
+	}
+}
+
+static bool fold_users(struct op *op, const struct tenant_config *config,
+		       const struct refresh_slice *slice, struct touched *t,
+		       struct user_list *ret_score)
+{
+	struct user_list changed = { .count = 0 };
+	struct db_rows rows;
+
+	if (!fold_days(op, slice, &t->users, &rows) ||
+	    !fold_event_days(op, slice, &t->users))
+		return false;
+	changed.ids = ARENA_ARRAY(op->arena, const char *, rows.count);
+	db_each (row, &rows)
+		changed.ids[changed.count++] = db_text(&row, "user_id");
+	if (changed.count > 0 && !write_activity(op, t, &changed))
+		return false;
+	merge_score(op, t, &changed, ret_score);
+	return refresh_milestones(op, config, ret_score, t->since_us);
+}
+
+bool refresh_fold(struct op *op, const struct tenant_config *config,
+		  const struct refresh_slice *slice,
+		  struct user_list *ret_score, const char **ret_last)
+{
+	struct touched t;
+	const char *last = NULL;
+
+	*ret_score = (struct user_list){ .count = 0 };
+	if (slice->after[0] == '\0' && !add_names(op, slice))
+		return false;
+	if (!load_touched(op, slice, &t))
+		return false;
+	if (t.users.count == REFRESH_USERS)
+		last = t.users.ids[t.users.count - 1];
+	if (t.users.count > 0 && !add_customers(op, slice, &t))
+		return false;
+	if (t.users.count > 0 && !fold_users(op, config, slice, &t, ret_score))
+		return false;
+	*ret_last = last;
+	return true;
+}

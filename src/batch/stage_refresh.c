@@ -1,0 +1,316 @@
+/*
+ * Stage refresh: new events → daily counts → the state of the customers
+ * that changed; newly wanted event names are counted; once a UTC day, and
+ * after a change of config, everybody is scored anew.
+ *
+ * Events are found by received_at from two minutes before the watermark on
+ * (an insert may commit late), never by their own time. The lease row's
+ * cursor says what is under way: "b:<name ids>:<user>" a backfill,
+ * "t::<user>" and "c::<user>" a sweep by time or config.
+ */
+#include "batch/refresh.h"
+
+#include "base/clock.h"
+#include "batch/stage.h"
+#include "db/db.h"
+#include "db/db_tx.h"
+#include "store/playbook.h"
+
+#include <assert.h>
+
+#define OVERLAP_US	    (2 * US_PER_MINUTE)
+#define COUNT_EVERY_MINUTES 10
+#define ALL_TIME	    (INT64_MIN + 1)
+
+enum phase { PHASE_FOLD, PHASE_BACKFILL, PHASE_SWEEP, PHASE_COUNT };
+
+struct refresh_state {
+	enum phase phase;
+	bool opened;	  /* the extent of the fold is known */
+	int64_t until_us; /* of the fold */
+	struct refresh_slice slice;
+	bool changed; /* something was written: count the day again */
+	bool swept;   /* a sweep ended */
+};
+
+static struct refresh_state *get_state(struct run *run)
+{
+	if (run->state == NULL) {
+		struct refresh_state *st =
+		    ARENA_NEW(run->arena, struct refresh_state);
+
+		st->slice.after = "";
+		run->state = st;
+	}
+	return run->state;
+}
+
+static bool has_cursor(const struct run *run, char kind)
+{
+	return run->cursor != NULL && run->cursor[0] == kind;
+}
+
+/* The text behind the second colon of the cursor. */
+static const char *cursor_user(const struct run *run)
+{
+	const char *first = strchr(run->cursor, ':');
+	const char *second = first == NULL ? NULL : strchr(first + 1, ':');
+
+	return second == NULL ? "" : second + 1;
+}
+
+static void set_cursor(struct op *op, struct run *run, char kind,
+		       const char *ids, const char *user)
+{
+	run_set_cursor(run,
+		       arena_printf(op->arena, "%c:%s:%s", kind, ids, user));
+}
+
+/* ------------------------------------------------------------------ fold */
+
+static bool open_fold(struct op *op, struct run *run, struct refresh_state *st)
+{
+	int64_t from_us = run->watermark_us == DB_TIME_NULL
+			      ? DB_TIME_NULL
+			      : run->watermark_us - OVERLAP_US;
+	bool found;
+
+	if (!refresh_extent(op, from_us, &st->slice.from_us, &st->until_us,
+			    &found))
+		return false;
+	st->opened = true;
+	if (!found)
+		st->phase = PHASE_BACKFILL;
+	st->slice.until_us = st->until_us;
+	return !found || refresh_narrow(op, &st->slice);
+}
+
+/* The slice is done: its end is the watermark, the next one follows. */
+static bool next_slice(struct op *op, struct run *run, struct refresh_state *st)
+{
+	int64_t done_us = st->slice.until_us;
+
+	if (run->watermark_us == DB_TIME_NULL || done_us > run->watermark_us)
+		run->watermark_us = done_us;
+	st->slice.after = "";
+	if (done_us >= st->until_us) {
+		st->phase = PHASE_BACKFILL;
+		return true;
+	}
+	st->slice.from_us = done_us + 1;
+	st->slice.until_us = st->until_us;
+	return refresh_narrow(op, &st->slice);
+}
+
+static bool do_fold(struct op *op, struct run *run, struct refresh_state *st,
+		    const struct tenant_config *config)
+{
+	struct user_list users;
+	const char *last;
+	int64_t changed;
+
+	if (!st->opened && !open_fold(op, run, st))
+		return false;
+	if (st->phase != PHASE_FOLD)
+		return run_chunk_done(op, run, 0);
+	if (!refresh_fold(op, config, &st->slice, &users, &last) ||
+	    !refresh_score(op, config, &users, CAUSE_EVENTS, &changed))
+		return false;
+	st->changed = st->changed || changed > 0;
+	if (last != NULL)
+		st->slice.after = arena_strdup(run->arena, last);
+	else if (!next_slice(op, run, st))
+		return false;
+	return run_chunk_done(op, run, changed);
+}
+
+/* -------------------------------------------------------------- backfill */
+
+static bool do_backfill(struct op *op, struct run *run,
+			struct refresh_state *st)
+{
+	const char *ids = "", *last;
+	int64_t rows;
+
+	if (has_cursor(run, 'b')) {
+		const char *from = run->cursor + 2;
+
+		ids = arena_strndup(op->arena, from, strcspn(from, ":"));
+	} else if (run->cursor == NULL) {
+		if (!refresh_uncounted(op, &ids))
+			return false;
+		set_cursor(op, run, 'b', ids, "");
+	}
+	if (*ids == '\0') {
+		if (has_cursor(run, 'b'))
+			run_set_cursor(run, NULL);
+		st->phase = PHASE_SWEEP;
+		return run_chunk_done(op, run, 0);
+	}
+	if (!refresh_backfill(op, ids, cursor_user(run), &rows, &last))
+		return false;
+	if (last != NULL)
+		set_cursor(op, run, 'b', ids, last);
+	else
+		run_set_cursor(run, NULL);
+	return run_chunk_done(op, run, rows);
+}
+
+/* ----------------------------------------------------------------- sweep */
+
+/* Milestones whose definition changed are found anew. */
+static bool forget_changed_milestones(struct op *op, int64_t old_version,
+				      int64_t new_version)
+{
+	return db_exec(
+	    op, NULL,
+	    "DELETE FROM customer_milestones m USING ("
+	    "SELECT o.value->>'name' AS name FROM config_versions v"
+	    " CROSS JOIN LATERAL jsonb_array_elements(CASE"
+	    " WHEN jsonb_typeof(v.config->'milestones') = 'array'"
+	    " THEN v.config->'milestones' ELSE '[]' END) o (value)"
+	    " WHERE v.tenant_id = $1 AND v.version = $2"
+	    " AND NOT EXISTS (SELECT FROM config_versions w"
+	    " WHERE w.tenant_id = $1 AND w.version = $3"
+	    " AND w.config->'milestones' @> jsonb_build_array(o.value))) x"
+	    " WHERE m.tenant_id = $1 AND m.milestone = x.name",
+	    ARG_I64(op->tenant_id), ARG_I64(old_version), ARG_I64(new_version));
+}
+
+/* Sets the cursor when a sweep is due. */
+static bool open_sweep(struct op *op, struct run *run,
+		       const struct tenant_config *config)
+{
+	bool first = run->swept_us == DB_TIME_NULL;
+	bool other_config = run->version != config->config_version;
+
+	if (other_config && !first &&
+	    !forget_changed_milestones(op, run->version,
+				       config->config_version))
+		return false;
+	if (other_config)
+		set_cursor(op, run, first ? 't' : 'c', "", "");
+	else if (run->cursor == NULL && (first || run->swept_us / US_PER_DAY !=
+						      op->now_us / US_PER_DAY))
+		set_cursor(op, run, 't', "", "");
+	else
+		return true;
+	run->version = config->config_version;
+	run->swept_us = op->now_us;
+	return true;
+}
+
+static bool do_sweep(struct op *op, struct run *run, struct refresh_state *st,
+		     const struct tenant_config *config)
+{
+	bool by_config = has_cursor(run, 'c');
+	struct user_list users;
+	int64_t changed;
+
+	if (run->cursor == NULL) {
+		st->phase = PHASE_COUNT;
+		return run_chunk_done(op, run, 0);
+	}
+	if (!refresh_next_users(op, cursor_user(run), &users))
+		return false;
+	if (by_config && !refresh_milestones(op, config, &users, ALL_TIME))
+		return false;
+	if (!refresh_score(op, config, &users,
+			   by_config ? CAUSE_CONFIG : CAUSE_TIME, &changed))
+		return false;
+	st->changed = st->changed || changed > 0;
+	if (users.count == REFRESH_SWEEP) {
+		set_cursor(op, run, by_config ? 'c' : 't', "",
+			   users.ids[users.count - 1]);
+	} else {
+		run_set_cursor(run, NULL);
+		st->swept = true;
+	}
+	return run_chunk_done(op, run, changed);
+}
+
+/* ----------------------------------------------------------------- count */
+
+static bool is_counted(struct op *op, bool *ret)
+{
+	struct db_row row;
+
+	if (!db_one(op, &row,
+		    "SELECT EXISTS (SELECT FROM daily_counts"
+		    " WHERE tenant_id = $1 AND day = $2::text::date) AS done",
+		    ARG_I64(op->tenant_id),
+		    ARG_TEXT(clock_write_day(op->arena, op->now_us))))
+		return false;
+	*ret = db_bool(&row, "done");
+	return true;
+}
+
+/* A scan of all customers: now and then is enough for a chart. */
+static bool do_count(struct op *op, struct run *run, struct refresh_state *st)
+{
+	bool due = op->now_us / US_PER_MINUTE % COUNT_EVERY_MINUTES == 0;
+	bool counted;
+
+	if (!is_counted(op, &counted))
+		return false;
+	if (!counted || st->swept || (st->changed && (due || run->force))) {
+		if (!refresh_counts(op, run->test))
+			return false;
+	}
+	return run_chunk_done(op, run, 0);
+}
+
+/* ----------------------------------------------------------------- stage */
+
+/* Before anything: what the config needs counted, a sweep that is due. */
+static bool prepare(struct op *op, struct run *run,
+		    const struct tenant_config *config)
+{
+	const char *const *names;
+	size_t count;
+
+	if (run->version != config->config_version) {
+		tenant_config_events(op->arena, config, &names, &count);
+		if (!event_names_want(op, names, count))
+			return false;
+		if (has_cursor(run, 't') || has_cursor(run, 'c'))
+			run_set_cursor(run, NULL);
+	}
+	return true;
+}
+
+static bool do_phase(struct op *op, struct run *run, struct refresh_state *st,
+		     const struct tenant_config *config)
+{
+	switch (st->phase) {
+	case PHASE_FOLD:
+		return do_fold(op, run, st, config);
+	case PHASE_BACKFILL:
+		return do_backfill(op, run, st);
+	case PHASE_SWEEP:
+		return open_sweep(op, run, config) &&
+		       do_sweep(op, run, st, config);
+	case PHASE_COUNT:
+		return do_count(op, run, st);
+	}
+	assert(false);
+	return false;
+}
+
+bool stage_refresh(struct op *op, struct run *run)
+{
+	struct refresh_state *st = get_state(run);
+	struct refresh_state before = *st;
+	struct tenant_config config;
+	bool last = st->phase == PHASE_COUNT;
+
+	if (!db_begin(op) || !tenant_config_load(op, &config) ||
+	    !prepare(op, run, &config))
+		return false;
+	if (!do_phase(op, run, st, &config)) {
+		*st = before; /* a retry starts where this call did */
+		return false;
+	}
+	run->more = !last;
+	return true;
+}

@@ -1,6 +1,6 @@
 /*
- * UUIDv7 (RFC 9562 §5.7) from the op's clock and random source: ids sort by
- * the time they were made.
+ * UUIDv7 (RFC 9562 §5.7) from the op's clock and random source: ids of one
+ * process sort in the order they were made, also within a millisecond.
  */
 #ifndef BASE_UUID_H
 #define BASE_UUID_H

@@ -34,7 +34,7 @@ bool api_key_create(struct op *op, const char *actor, const char *mode,
 	    op->arena, secret, strlen(secret) - SECRET_CHARS + PREFIX_SHOWN);
 	const char *id = uuid_new(op);
 
-	if (!audit_put(op, actor, "api_key.create", id, NULL,
+	if (!audit_put(op, actor, "key.create", id, NULL,
 		       arena_printf(op->arena, "{\"scope\":\"%s\"}", scope)))
 		return false;
 	*ret_secret = secret;
@@ -68,7 +68,7 @@ bool api_key_revoke(struct op *op, const char *actor, const char *id)
 		    " RETURNING id",
 		    ARG_I64(op->tenant_id), ARG_UUID(id), ARG_TIME(op->now_us)))
 		return false;
-	return audit_put(op, actor, "api_key.revoke", id, NULL, NULL);
+	return audit_put(op, actor, "key.revoke", id, NULL, NULL);
 }
 
 bool session_create(struct op *op, const char *person_id, int64_t expires_us,

@@ -353,6 +353,34 @@ BEGIN
 	RETURN made;
 END
 $$;
+-- Drops the month partitions that no tenant keeps any more, by the longest
+-- retention of all plans in use; the months around p_now always stay.
+CREATE FUNCTION events_drop_partitions(p_now timestamptz)
+	RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = public, pg_temp AS $$
+DECLARE
+	days integer;
+	last text;
+	part record;
+	gone integer := 0;
+BEGIN
+	SELECT max(p.retention_days) INTO days
+		FROM tenants t JOIN plans p ON p.plan_tier = t.plan_tier;
+	-- Never by a clock that runs ahead of the server's.
+	last := 'events_' || to_char((least(p_now, now())
+		- make_interval(days => coalesce(days, 3650)) - interval '1 month')
+		AT TIME ZONE 'UTC', 'YYYYMM');
+	FOR part IN SELECT c.relname FROM pg_inherits i
+		JOIN pg_class c ON c.oid = i.inhrelid
+		WHERE i.inhparent = 'public.events'::regclass
+			AND c.relname ~ '^events_[0-9]{6}$' AND c.relname < last
+	LOOP
+		EXECUTE format('DROP TABLE %I', part.relname);
+		gone := gone + 1;
+	END LOOP;
+	RETURN gone;
+END
+$$;
 SELECT events_add_partitions(now() - interval '1 month',
 	now() + interval '3 months');
 
@@ -543,6 +571,9 @@ CREATE INDEX interventions_user ON interventions
 	(tenant_id, user_id, planned_at);
 CREATE INDEX interventions_open ON interventions (tenant_id, status, id)
 	WHERE status IN ('planned', 'approved', 'sending');
+-- What the check stage has to look at.
+CREATE INDEX interventions_unchecked ON interventions (tenant_id, id)
+	WHERE quality_checks IS NULL AND status IN ('planned', 'shadow');
 -- One open automatic message a customer and playbook, whatever races.
 CREATE UNIQUE INDEX interventions_open_key ON interventions
 	(tenant_id, user_id, playbook_id)
@@ -813,7 +844,8 @@ CREATE FUNCTION pipeline_health()
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO retivo_api, retivo_batch;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO retivo_api, retivo_batch;
-REVOKE EXECUTE ON FUNCTION events_add_partitions FROM retivo_api;
+REVOKE EXECUTE ON FUNCTION events_add_partitions, events_drop_partitions
+	FROM retivo_api;
 
 -- Every table with a tenant_id is a tenant table, but for the global ones.
 -- Partitions get the policy and no grants: they are reached by their parent.

@@ -80,13 +80,14 @@ START_TEST(args_encode_arrays)
 	const char *bad[] = { "no-uuid" };
 
 	const struct db_arg in[] = { ARG_TEXTS(texts, 2), ARG_TEXTS(texts, 0) };
+	const struct db_arg wrong[] = { ARG_UUIDS(bad, 1) };
 
 	ck_assert(args_encode(&op, in, 2, &a));
 	ck_assert_uint_eq(a.types[0], 1009);
 	ck_assert_int_eq(a.lengths[0], 20 + 4 + 2 + 4);
 	ck_assert_mem_eq(a.values[0] + 20, "\0\0\0\2ab\xff\xff\xff\xff", 10);
 	ck_assert_int_eq(a.lengths[1], 12);
-	ck_assert(!args_encode(&op, &ARG_UUIDS(bad, 1), 1, &a));
+	ck_assert(!args_encode(&op, wrong, 1, &a));
 	ck_assert_int_eq(op.fail.kind, FAIL_INTERNAL);
 }
 END_TEST

@@ -18,7 +18,8 @@
 #include "base/str.h"
 #include "db/db.h"
 
-#define SQL_ARGS_MAX 1024
+/* Three arguments a clause, two conditions of 200 clauses, and values. */
+#define SQL_ARGS_MAX 4096
 
 struct sql {
 	struct arena *arena;

@@ -7,8 +7,10 @@
 #include "db/sql.h"
 #include "store/gates.h"
 
+#include <stdlib.h>
+
 /* Arguments a statement may hold before the next one begins. */
-#define ARGS_FULL (SQL_ARGS_MAX - 620)
+#define ARGS_FULL 400
 
 /* One gate: its name, its truth, and what dry-run says of it (SQL text). */
 struct gate {
@@ -142,6 +144,16 @@ static void write_playbook(struct sql *q, const struct condition_at *at,
 	condition_write_sql(pb->entry, q, at);
 }
 
+static int by_user(const void *left, const void *right)
+{
+	const struct gate_match *a = left, *b = right;
+	int order = strcmp(a->user_id, b->user_id);
+
+	if (order != 0)
+		return order;
+	return (a->playbook > b->playbook) - (a->playbook < b->playbook);
+}
+
 /* Rows of one statement, appended to *ret. */
 static void take_matches(struct op *op, const struct db_rows *rows,
 			 const struct playbook *playbooks,
@@ -168,7 +180,7 @@ bool gate_match(struct op *op, const struct playbook *playbooks,
 		size_t user_count, struct gate_match **ret, size_t *ret_count)
 {
 	struct gate_match *matches = NULL;
-	size_t count = 0, i = 0;
+	size_t count = 0, i = 0, statements = 0;
 	bool *budgets;
 
 	if (!load_budgets(op, playbooks, playbook_count, &budgets))
@@ -190,7 +202,11 @@ bool gate_match(struct op *op, const struct playbook *playbooks,
 		if (!db_rows_sql(op, &rows, &q))
 			return false;
 		take_matches(op, &rows, playbooks, &matches, &count);
+		statements++;
 	}
+	/* Each statement's rows are in order, all of them are not. */
+	if (statements > 1 && count > 0)
+		qsort(matches, count, sizeof(*matches), by_user);
 	*ret = matches;
 	*ret_count = count;
 	return true;

@@ -17,10 +17,10 @@
 
 #define CHUNK 2000
 
-/* The customers of one chunk and when each was to be looked at. */
+/* The customers of one chunk and the row version of each as it was read. */
 struct chunk {
 	const char **ids;
-	int64_t *seen; /* eval_at as read */
+	const char **seen; /* xmin */
 	size_t count;
 	bool sweep;
 };
@@ -49,13 +49,13 @@ static struct chunk take_chunk(struct op *op, const struct db_rows *rows,
 {
 	struct chunk c = {
 		.ids = ARENA_ARRAY(op->arena, const char *, rows->count),
-		.seen = ARENA_ARRAY(op->arena, int64_t, rows->count),
+		.seen = ARENA_ARRAY(op->arena, const char *, rows->count),
 		.sweep = sweep,
 	};
 
 	db_each (row, rows) {
 		c.ids[c.count] = db_text(&row, "user_id");
-		c.seen[c.count++] = db_time(&row, "eval_at");
+		c.seen[c.count++] = db_text(&row, "seen");
 	}
 	return c;
 }
@@ -78,7 +78,7 @@ static bool load_sweep(struct op *op, const struct run *run,
 	struct db_rows rows;
 
 	if (!db_rows(op, &rows,
-		     "SELECT user_id, eval_at FROM customers"
+		     "SELECT user_id, xmin::text AS seen FROM customers"
 		     " WHERE tenant_id = $1 AND user_id > $2"
 		     " ORDER BY user_id LIMIT $3",
 		     ARG_I64(op->tenant_id),
@@ -93,7 +93,8 @@ static bool load_due(struct op *op, struct chunk *ret)
 	struct db_rows rows;
 
 	if (!db_rows(op, &rows,
-		     "SELECT user_id, eval_at FROM (SELECT user_id, eval_at"
+		     "SELECT user_id, seen FROM (SELECT user_id,"
+		     " xmin::text AS seen"
 		     " FROM customers WHERE tenant_id = $1 AND eval_at <= $2"
 		     " ORDER BY eval_at, user_id LIMIT $3) c"
 		     " ORDER BY user_id",
@@ -187,31 +188,29 @@ static bool store_matches(struct op *op, const struct chunk *c,
 		       ARG_TIME(op->now_us));
 }
 
-/* The next look; left alone when the customer changed meanwhile. */
+/*
+ * The next look; left alone when the customer changed since it was read:
+ * eval_at cannot tell, as a change sets it to the -infinity that it may
+ * have been before. So every new version of the row counts.
+ */
 static bool store_next(struct op *op, const struct chunk *c,
 		       const int64_t *next)
 {
 	int64_t *at = ARENA_ARRAY(op->arena, int64_t, c->count);
-	int64_t *seen = ARENA_ARRAY(op->arena, int64_t, c->count);
 
-	/* DB_TIME_NULL stands for the infinities, which have no number. */
-	for (size_t i = 0; i < c->count; i++) {
+	/* DB_TIME_NULL stands for infinity, which has no number. */
+	for (size_t i = 0; i < c->count; i++)
 		at[i] = next[i] == INT64_MAX ? DB_TIME_NULL : next[i];
-		seen[i] = c->seen[i];
-		if (seen[i] == INT64_MAX)
-			seen[i] = DB_TIME_NULL;
-	}
 	return db_exec(op, NULL,
 		       "UPDATE customers c"
 		       " SET eval_at = coalesce(x.at, 'infinity')"
 		       " FROM unnest($2::text[], $3::timestamptz[],"
-		       " $4::timestamptz[]) x (u, at, seen)"
+		       " $4::text[]) x (u, at, seen)"
 		       " WHERE c.tenant_id = $1 AND c.user_id = x.u"
 		       " AND c.eval_at <> coalesce(x.at, 'infinity')"
-		       " AND (c.eval_at = x.seen OR x.seen IS NULL"
-		       " AND c.eval_at IN ('infinity', '-infinity'))",
+		       " AND c.xmin::text = x.seen",
 		       ARG_I64(op->tenant_id), ARG_TEXTS(c->ids, c->count),
-		       ARG_TIMES(at, c->count), ARG_TIMES(seen, c->count));
+		       ARG_TIMES(at, c->count), ARG_TEXTS(c->seen, c->count));
 }
 
 static bool match_chunk(struct op *op, const struct tenant_config *config,

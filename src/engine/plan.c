@@ -5,12 +5,13 @@
  */
 #include "engine/plan.h"
 
+#include "base/parse.h"
 #include "base/str.h"
 #include "base/template.h"
 
 #include <math.h>
 
-#define MESSAGE_MAX   20000
+#define MESSAGE_MAX   200000
 #define REASONING_MAX 4000
 
 /* What a playbook without a text of its own says. */
@@ -104,15 +105,25 @@ static const char *value_of(void *context, const char *name)
 	return NULL;
 }
 
-static const char *fill(struct op *op, struct values *v, const char *source)
+/* NULL when the values make it too long: a text cut short is no text. */
+static char *fill(struct op *op, struct values *v, const char *source)
 {
 	struct str out;
 
-	if (source == NULL)
-		return NULL;
 	str_init(&out, op->arena, MESSAGE_MAX);
 	template_write(op->arena, &out, source, TEMPLATE_TEXT, value_of, v);
-	return out.bytes;
+	return str_ok(&out) ? arena_strdup(op->arena, out.bytes) : NULL;
+}
+
+/* A subject goes into a mail header: values may hold line ends. */
+static char *fill_line(struct op *op, struct values *v, const char *source)
+{
+	char *line = fill(op, v, source);
+
+	for (char *c = line; c != NULL && *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	return line;
 }
 
 void plan_message(struct op *op, const struct plan_customer *customer,
@@ -133,7 +144,8 @@ void plan_message(struct op *op, const struct plan_customer *customer,
 		message = defaults[i].message;
 	if (subject == NULL)
 		subject = defaults[i].subject;
-	*ret_subject = streq(channel, "email") ? fill(op, &v, subject) : NULL;
+	*ret_subject =
+	    streq(channel, "email") ? fill_line(op, &v, subject) : NULL;
 	*ret_message = fill(op, &v, message);
 }
 
@@ -175,6 +187,12 @@ static double confidence_of(const struct plan_input *in)
 	       100;
 }
 
+/* At most max bytes of text, ending with a whole character. */
+static void put_cut(struct str *out, const char *text, size_t max)
+{
+	str_put(out, text, parse_utf8_prefix(text, strnlen(text, max)));
+}
+
 /* "days_since_last_activity is 9 (gte 7)" */
 static void write_facts(struct str *out, const struct plan_input *in)
 {
@@ -190,9 +208,12 @@ static void write_facts(struct str *out, const struct plan_input *in)
 		    streq(path + len - strlen(f->op), f->op) &&
 		    path[len - strlen(f->op) - 1] == '.')
 			len -= strlen(f->op) + 1;
-		str_printf(out, "%s%.*s is %.80s (%s %.120s)",
-			   i == 0 ? "" : "; ", (int)len, path, f->value, f->op,
-			   f->wanted);
+		str_printf(out, "%s%.*s is ", i == 0 ? "" : "; ", (int)len,
+			   path);
+		put_cut(out, f->value, 80);
+		str_printf(out, " (%s ", f->op);
+		put_cut(out, f->wanted, 120);
+		str_putc(out, ')');
 	}
 }
 
@@ -203,7 +224,9 @@ static const char *reasoning_of(struct op *op, const struct plan_input *in,
 	struct str out;
 
 	str_init(&out, op->arena, REASONING_MAX);
-	str_printf(&out, "Playbook \"%.200s\" matches", in->playbook->name);
+	str_puts(&out, "Playbook \"");
+	put_cut(&out, in->playbook->name, 200);
+	str_puts(&out, "\" matches");
 	if (in->fact_count > 0) {
 		str_puts(&out, ": ");
 		write_facts(&out, in);
@@ -215,14 +238,18 @@ static const char *reasoning_of(struct op *op, const struct plan_input *in,
 			   (long long)c->days_idle,
 			   c->days_idle == 1 ? "" : "s");
 	str_putc(&out, '.');
-	if (in->runner_up != NULL)
-		str_printf(&out,
-			   " Chosen before \"%.200s\" (priority %lld against"
-			   " %lld).",
-			   in->runner_up, (long long)in->playbook->priority,
+	if (in->runner_up != NULL) {
+		str_puts(&out, " Chosen before \"");
+		put_cut(&out, in->runner_up, 200);
+		str_printf(&out, "\" (priority %lld against %lld).",
+			   (long long)in->playbook->priority,
 			   (long long)in->runner_up_priority);
-	if (in->playbook->goal != NULL)
-		str_printf(&out, " Goal: %.300s.", in->playbook->goal);
+	}
+	if (in->playbook->goal != NULL) {
+		str_puts(&out, " Goal: ");
+		put_cut(&out, in->playbook->goal, 300);
+		str_putc(&out, '.');
+	}
 	str_puts(&out, end);
 	return out.bytes;
 }

@@ -58,7 +58,7 @@ struct plan_result {
 	const char *action;  /* intervene | wait | escalate; static */
 	const char *channel; /* NULL with wait */
 	const char *subject; /* NULL for channels without one */
-	const char *message; /* NULL with wait */
+	const char *message; /* NULL with wait, or when too long */
 	double confidence;
 	const char *reasoning;
 	const char *reason; /* slug of a wait: "no_channel"; or NULL */
@@ -70,7 +70,8 @@ void plan_builtin(struct op *op, const struct plan_input *in,
 
 /*
  * arena: subject and message of a playbook for a customer and channel, with
- * placeholders filled; what playbook_texts() lacks comes from a default for
+ * placeholders filled (NULL when the values make one longer than 200,000
+ * bytes); what playbook_texts() lacks comes from a default for
  * the lifecycle area. Also for manual interventions without a text.
  */
 void plan_message(struct op *op, const struct plan_customer *customer,

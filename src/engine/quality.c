@@ -29,8 +29,10 @@ static const struct {
 static bool bad(struct str *detail, const char *what, const char *value,
 		size_t len)
 {
-	str_printf(detail, "%s%.*s", what, (int)(len > 120 ? 120 : len),
-		   value != NULL ? value : "");
+	str_puts(detail, what);
+	if (value != NULL)
+		str_put(detail, value,
+			parse_utf8_prefix(value, len > 120 ? 120 : len));
 	return false;
 }
 
@@ -102,7 +104,8 @@ static bool check_avoid(const struct quality_input *in, struct str *detail)
 /* Host part of a link: between the scheme and the next delimiter. */
 static size_t host_len(const char *host)
 {
-	return strcspn(host, "/?#:\"'<>) \t\r\n");
+	/* A browser reads a backslash as a slash. */
+	return strcspn(host, "/\\?#:\"'<>) \t\r\n");
 }
 
 static bool is_link_allowed(const struct quality_input *in, const char *link,

@@ -37,7 +37,8 @@ static void contend(struct op *op, const struct decide_tenant *tenant,
 		    decide_user_find(users, user_count, c->user_id);
 
 		if (p == DECIDE_NONE || user == NULL ||
-		    tenant->playbooks[p].version != c->playbook_version)
+		    tenant->playbooks[p].version != c->playbook_version ||
+		    tenant->records[p].day_left <= 0)
 			continue;
 		if (user->contenders == NULL)
 			user->contenders =
@@ -56,11 +57,8 @@ static void contend(struct op *op, const struct decide_tenant *tenant,
 static void spend(struct decide_tenant *tenant, struct decide_record *records,
 		  struct decide_user *user)
 {
-	size_t p;
+	size_t p = (size_t)(user->contenders[0].playbook - tenant->playbooks);
 
-	if (user->contender_count == 0)
-		return;
-	p = (size_t)(user->contenders[0].playbook - tenant->playbooks);
 	if (tenant->budget_left <= 0 || records[p].day_left <= 0) {
 		user->closed = "daily_budget";
 		return;
@@ -166,13 +164,14 @@ const char *decide_rules_json(struct op *op, const struct decide_user *user)
 					   user->contenders[0].playbook->id);
 }
 
-/* Users left without a contender or budget: no decision now. */
+/* Users left without a contender or with a closed gate: no decision now. */
 static bool settle_undecided(struct op *op, struct decide_user *users,
 			     size_t count)
 {
 	const char **stale = ARENA_ARRAY(op->arena, const char *, count);
 	const char **shut = ARENA_ARRAY(op->arena, const char *, count);
 	const char **playbooks = ARENA_ARRAY(op->arena, const char *, count);
+	const char **names = ARENA_ARRAY(op->arena, const char *, count);
 	size_t stale_n = 0, shut_n = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -180,6 +179,7 @@ static bool settle_undecided(struct op *op, struct decide_user *users,
 			stale[stale_n++] = users[i].customer.user_id;
 		} else if (users[i].closed != NULL) {
 			playbooks[shut_n] = users[i].contenders[0].playbook->id;
+			names[shut_n] = users[i].closed;
 			shut[shut_n++] = users[i].customer.user_id;
 		}
 	}
@@ -193,14 +193,16 @@ static bool settle_undecided(struct op *op, struct decide_user *users,
 	       db_exec(op, NULL,
 		       "INSERT INTO gate_results AS g (tenant_id, user_id,"
 		       " playbook_id, gate, since)"
-		       " SELECT $1, u, p, 'daily_budget', $4"
-		       " FROM unnest($2::text[], $3::uuid[]) x (u, p)"
+		       " SELECT $1, u, p, g, $4"
+		       " FROM unnest($2::text[], $3::uuid[], $5::text[])"
+		       " x (u, p, g)"
 		       " ON CONFLICT (tenant_id, user_id, playbook_id)"
 		       " DO UPDATE SET gate = excluded.gate,"
 		       " since = excluded.since"
 		       " WHERE g.gate <> excluded.gate",
 		       ARG_I64(op->tenant_id), ARG_TEXTS(shut, shut_n),
-		       ARG_UUIDS(playbooks, shut_n), ARG_TIME(op->now_us));
+		       ARG_UUIDS(playbooks, shut_n), ARG_TIME(op->now_us),
+		       ARG_TEXTS(names, shut_n));
 }
 
 bool decide_chunk(struct op *op, struct decide_tenant *tenant,
@@ -220,16 +222,21 @@ bool decide_chunk(struct op *op, struct decide_tenant *tenant,
 	if (!decide_users_load(op, ids, id_count, &users, &user_count))
 		return false;
 	contend(op, tenant, candidates, count, users, user_count);
-	for (size_t i = 0; i < user_count; i++)
-		spend(tenant, records, &users[i]);
-	if (!settle_undecided(op, users, user_count) ||
-	    !load_winners_facts(op, tenant, users, user_count))
+	if (!load_winners_facts(op, tenant, users, user_count))
 		return false;
 	for (size_t i = 0; i < user_count; i++) {
-		if (users[i].contender_count == 0 || users[i].closed != NULL)
+		struct decide_user *user = &users[i];
+
+		if (user->contender_count == 0 || user->closed != NULL)
 			continue;
-		users[i].id = uuid_new(op);
-		decide_plan(op, tenant, &users[i]);
+		decide_plan(op, tenant, user);
+		/* Who cannot be reached takes nothing from the day. */
+		if (!streq(user->result.action, "wait"))
+			spend(tenant, records, user);
+		if (user->closed == NULL)
+			user->id = uuid_new(op);
 	}
+	if (!settle_undecided(op, users, user_count))
+		return false;
 	return decide_store(op, tenant, users, user_count, ret_decisions);
 }

@@ -9,12 +9,24 @@
 #include "base/json_in.h"
 #include "store/gates.h"
 
+/*
+ * The gates of the customer alone are looked at once more: time went by
+ * since the match, and only decide, under its lease, makes messages, so
+ * that here two playbooks cannot both speak.
+ */
 #define COLUMNS                                                                \
 	"c.user_id, c.name, c.email, c.company, c.role, c.locale, c.plan,"     \
 	" c.lifecycle_stage, c.risk_level, c.properties, c.health,"            \
 	" c.activation_score, c.engagement_score, c.expansion_score,"          \
 	" c.last_activity_at, to_json(c.channels_off) AS channels_off,"        \
-	" to_jsonb(c) - 'eval_at' - 'refreshed_at' - 'score_parts' AS inputs"
+	" to_jsonb(c) - 'eval_at' - 'refreshed_at' - 'score_parts' AS inputs," \
+	" CASE WHEN NOT " GATE_SQL_KILL_SWITCH " THEN 'kill_switch'"           \
+	" WHEN NOT " GATE_SQL_TRACKED_LIMIT " THEN 'tracked_limit'"            \
+	" WHEN NOT " GATE_SQL_OPTED_OUT " THEN 'opted_out'"                    \
+	" WHEN NOT " GATE_SQL_PAUSED " THEN 'paused'"                          \
+	" WHEN NOT " GATE_SQL_FREQUENCY_CAP " THEN 'frequency_cap'"            \
+	" WHEN NOT " GATE_SQL_OPEN_INTERVENTION " THEN 'open_intervention'"    \
+	" END AS closed"
 
 static bool load_settings(struct op *op, struct decide_tenant *t)
 {
@@ -147,6 +159,7 @@ static bool take_customer(struct op *op, const struct db_row *row,
 		c->channel_off_count = names.count;
 	}
 	ret->inputs = db_text(row, "inputs");
+	ret->closed = db_text(row, "closed");
 	return true;
 }
 
@@ -159,10 +172,12 @@ bool decide_users_load(struct op *op, const char *const *user_ids, size_t count,
 	size_t n = 0;
 
 	if (!db_rows(op, &rows,
-		     "SELECT " COLUMNS " FROM customers c"
-		     " WHERE c.tenant_id = $1 AND c.user_id = ANY ($2)"
-		     " ORDER BY c.user_id",
-		     ARG_I64(op->tenant_id), ARG_TEXTS(user_ids, count)))
+		     "SELECT " COLUMNS " FROM customers c,"
+		     " tenant_settings t, (SELECT $3 AS now) n"
+		     " WHERE c.tenant_id = $1 AND t.tenant_id = $1"
+		     " AND c.user_id = ANY ($2) ORDER BY c.user_id",
+		     ARG_I64(op->tenant_id), ARG_TEXTS(user_ids, count),
+		     ARG_TIME(op->now_us)))
 		return false;
 	db_each (row, &rows)
 		if (!take_customer(op, &row, &users[n++]))

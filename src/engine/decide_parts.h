@@ -21,7 +21,7 @@ struct decide_user {
 	size_t fact_count;
 	bool escalate;
 	double draw;
-	const char *closed; /* a budget gate that closed meanwhile; or NULL */
+	const char *closed; /* a gate that closed since the match; or NULL */
 	const char *id;	    /* of the decision */
 	struct plan_result result;
 };

@@ -46,7 +46,14 @@ static bool insert_decisions(struct op *op, const struct decide_tenant *t,
 	    " $9::bigint[], $10::text[], $11::double precision[],"
 	    " $12::text[], $13::jsonb[], $14::jsonb[],"
 	    " $15::double precision[], $16::text[])"
-	    " AS x (i, u, a, p, v, ch, co, r, ru, inp, d, no)",
+	    " AS x (i, u, a, p, v, ch, co, r, ru, inp, d, no)"
+	    /* Match comes back every hour: the same wait is kept once a day. */
+	    " WHERE a <> 'wait' OR NOT EXISTS (SELECT FROM decisions o"
+	    " WHERE o.tenant_id = $1 AND o.user_id = u"
+	    " AND o.created_at > $2 - interval '1 day' AND o.created_at <= $2"
+	    " AND o.action = 'wait' AND o.playbook_id = p"
+	    " AND o.playbook_version = v AND o.config_version = $3"
+	    " AND o.note IS NOT DISTINCT FROM no AND o.shadow = $4)",
 	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 	    ARG_I64(t->config.config_version), ARG_BOOL(t->shadow),
 	    ARG_UUIDS(c->ids, c->n), ARG_TEXTS(c->users, c->n),

@@ -35,7 +35,8 @@ static bool move_all(struct op *op, const struct db_rows *rows,
 }
 
 /* Planned automatic messages of one playbook whose exit is met. */
-static bool cancel_exits(struct op *op, const struct playbook *pb)
+static bool cancel_exits(struct op *op, const struct playbook *pb,
+			 bool *ret_more)
 {
 	struct condition_at at;
 	struct db_rows rows;
@@ -55,21 +56,44 @@ static bool cancel_exits(struct op *op, const struct playbook *pb)
 	sql_arg(&q, ARG_UUID(pb->id));
 	sql_add(&q, " AND ");
 	condition_write_sql(pb->exit, &q, &at);
-	return db_rows_sql(op, &rows, &q) &&
-	       move_all(op, &rows, INTERVENTION_CANCEL, "exit_met");
+	sql_add(&q, " ORDER BY i.id LIMIT ");
+	sql_arg(&q, ARG_I64(CHUNK));
+	if (!db_rows_sql(op, &rows, &q))
+		return false;
+	*ret_more = *ret_more || rows.count == CHUNK;
+	return move_all(op, &rows, INTERVENTION_CANCEL, "exit_met");
 }
 
-static bool cancel_all_exits(struct op *op)
+/* Drafted while somebody paused or archived the playbook. */
+static bool cancel_stopped(struct op *op, bool *ret_more)
+{
+	struct db_rows rows;
+
+	if (!db_rows(op, &rows,
+		     "SELECT i.id FROM interventions i JOIN playbooks p"
+		     " ON p.tenant_id = i.tenant_id AND p.id = i.playbook_id"
+		     " WHERE i.tenant_id = $1 AND i.status = 'planned'"
+		     " AND i.source = 'automatic' AND p.status <> 'active'"
+		     " ORDER BY i.id LIMIT $2",
+		     ARG_I64(op->tenant_id), ARG_I64(CHUNK)))
+		return false;
+	*ret_more = *ret_more || rows.count == CHUNK;
+	return move_all(op, &rows, INTERVENTION_CANCEL, "playbook_inactive");
+}
+
+/* A chunk a playbook; *ret_more when there are more. */
+static bool cancel_all(struct op *op, bool *ret_more)
 {
 	struct tenant_config config;
 	struct playbook *playbooks;
 	size_t count;
 
 	if (!tenant_config_load(op, &config) ||
-	    !playbook_load_active(op, &config, &playbooks, &count, NULL))
+	    !playbook_load_active(op, &config, &playbooks, &count, NULL) ||
+	    !cancel_stopped(op, ret_more))
 		return false;
 	for (size_t i = 0; i < count; i++)
-		if (!cancel_exits(op, &playbooks[i]))
+		if (!cancel_exits(op, &playbooks[i], ret_more))
 			return false;
 	return true;
 }
@@ -77,9 +101,16 @@ static bool cancel_all_exits(struct op *op)
 bool stage_approve(struct op *op, struct run *run)
 {
 	struct db_rows rows;
+	bool cancel_more = false;
 
-	if (!db_begin(op) || (run->first && !cancel_all_exits(op)) ||
-	    !db_rows(op, &rows,
+	if (!db_begin(op))
+		return false;
+	/* Once a run; in the next call again while there is more. */
+	if (run->state == NULL && !cancel_all(op, &cancel_more))
+		return false;
+	if (!cancel_more)
+		run->state = run;
+	if (!db_rows(op, &rows,
 		     "SELECT i.id FROM interventions i"
 		     " JOIN tenant_settings t ON t.tenant_id = i.tenant_id"
 		     " JOIN playbooks p ON p.tenant_id = i.tenant_id"
@@ -99,6 +130,6 @@ bool stage_approve(struct op *op, struct run *run)
 		     ARG_I64(op->tenant_id), ARG_I64(CHUNK)) ||
 	    !move_all(op, &rows, INTERVENTION_APPROVE, NULL))
 		return false;
-	run->more = rows.count == CHUNK;
+	run->more = cancel_more || rows.count == CHUNK;
 	return run_chunk_done(op, run, (int64_t)rows.count);
 }

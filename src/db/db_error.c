@@ -25,6 +25,7 @@ static const struct {
 	{ "23502", FAIL_INVALID, "invalid_request", "a value is missing" },
 	{ "22", FAIL_INVALID, "invalid_request",
 	  "a value is malformed or out of range" },
+	{ "54", FAIL_INVALID, "too_complex", "a value or query is too large" },
 	{ "57014", FAIL_UNAVAILABLE, "timeout", "the database took too long" },
 	{ "55P03", FAIL_UNAVAILABLE, "busy", "the database is busy" },
 	{ "53", FAIL_UNAVAILABLE, "database_unavailable",

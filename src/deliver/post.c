@@ -47,7 +47,7 @@ void post_judge(struct op *op, struct post *post)
 		after_s = RETRY_AFTER_MAX_S;
 	endpoint->failed = true;
 	if (answer->status == 410)
-		endpoint->gone = true;
+		endpoint->gone = endpoint->resting = true;
 	if (asks_for_rest(answer->status))
 		rest(endpoint, after_s > REST_S ? after_s : REST_S);
 	int64_t wait_us = retry_delay_us(op, post->tries);

@@ -310,14 +310,19 @@ bool http_client_send_many(struct op *op, struct http_client *client,
 
 	while (running > 0) {
 		int active;
+		CURLMcode code = curl_multi_perform(client->multi, &active);
 
-		if (curl_multi_perform(client->multi, &active) != CURLM_OK ||
-		    curl_multi_poll(client->multi, NULL, 0, 1000, NULL) !=
-			CURLM_OK)
+		size_t ended = many_collect(op, client, many);
+		running -= ended;
+		size_t started = many_fill(op, client, many, running);
+		running += started;
+		/* Only wait when there is nothing to do at once. */
+		if (code == CURLM_OK && running > 0 && ended + started == 0)
+			code =
+			    curl_multi_poll(client->multi, NULL, 0, 1000, NULL);
+		if (code != CURLM_OK)
 			return op_fail(op, FAIL_INTERNAL, "http_client",
 				       "the HTTP client failed");
-		running -= many_collect(op, client, many);
-		running += many_fill(op, client, many, running);
 	}
 	return true;
 }

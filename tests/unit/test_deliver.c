@@ -133,7 +133,7 @@ static const struct {
 	{ { .status = 400 }, 2, POST_RETRY, false, false, 300 },
 	{ { .status = 500 }, 1, POST_RETRY, false, false, 5 },
 	{ { .status = 500 }, 8, POST_FAILED, false, false, 0 },
-	{ { .status = 410 }, 1, POST_FAILED, false, true, 0 },
+	{ { .status = 410 }, 1, POST_FAILED, true, true, 0 },
 	{ { .status = 429, .retry_after_s = 90 },
 	  1,
 	  POST_RETRY,

@@ -3,6 +3,7 @@
  */
 #include "suites.h"
 
+#include "base/parse.h"
 #include "engine/arbitrate.h"
 #include "engine/plan.h"
 #include "engine/quality.h"
@@ -150,6 +151,68 @@ START_TEST(plan_passes_over_channels_that_do_not_reach)
 }
 END_TEST
 
+/* "x" and two-byte letters: every even limit falls inside a character. */
+static char *umlauts(size_t bytes)
+{
+	char *text = arena_strdup(arena, "x");
+
+	while (strlen(text) + 2 <= bytes)
+		text = arena_printf(arena, "%s\u00fc", text);
+	return text;
+}
+
+START_TEST(plan_cuts_texts_at_whole_characters)
+{
+	struct plan_customer c = ada();
+	struct playbook pb = playbook("p", 100);
+
+	pb.name = umlauts(400);
+	pb.goal = umlauts(1000);
+	struct plan_fact fact = { "entry_conditions.company", "eq",
+				  umlauts(300), umlauts(300) };
+	struct plan_tenant t = { .name = "Acme", .email_ready = true };
+	struct plan_input in = { .customer = &c,
+				 .tenant = &t,
+				 .playbook = &pb,
+				 .facts = &fact,
+				 .fact_count = 1,
+				 .runner_up = pb.name };
+	struct plan_result r;
+
+	plan_builtin(&op, &in, &r);
+	ck_assert(parse_is_utf8(r.reasoning, strlen(r.reasoning)));
+	ck_assert_ptr_nonnull(strstr(r.reasoning, " Goal: x"));
+}
+END_TEST
+
+START_TEST(plan_keeps_a_subject_on_one_line)
+{
+	struct plan_customer c = ada();
+	struct playbook pb = playbook("p", 100);
+
+	c.name = "Ada\r\nBcc: eve@evil.test";
+	pb.subject = "Hello {{name|there}}";
+	pb.message = "Hi {{name|there}}, a line of yours.";
+	struct plan_result r = plan(&c, &pb, NULL, 0);
+	ck_assert_str_eq(r.subject, "Hello Ada  Bcc: eve@evil.test");
+}
+END_TEST
+
+START_TEST(plan_drops_a_message_that_grew_too_long)
+{
+	struct plan_customer c = ada();
+	struct playbook pb = playbook("p", 100);
+	struct str text;
+
+	str_init(&text, arena, SIZE_MAX);
+	for (int i = 0; i < 1000; i++)
+		str_puts(&text, "{{company}} ");
+	c.company = umlauts(255);
+	pb.message = text.bytes;
+	ck_assert_ptr_null(plan(&c, &pb, NULL, 0).message);
+}
+END_TEST
+
 START_TEST(plan_has_a_text_for_every_area)
 {
 	static const char *const areas[] = { "activation", "adoption",
@@ -197,6 +260,7 @@ static const struct quality_case {
 	{ "Have a look at https://evil.test/a now please.", "links" },
 	{ "Look at https://example.com.evil.test/a, please.", "links" },
 	{ "Look at https://example.com@evil.test/a please.", "links" },
+	{ "Look at https://evil.test\\.example.com/ please.", "links" },
 	{ "Look at https://notexample.com/path now please.", "links" },
 	{ "Look at www.evil.test for more information now.", "links" },
 	{ "Write to ada@example.com when you have time.", NULL },
@@ -252,6 +316,22 @@ START_TEST(quality_needs_a_subject_in_mails_only)
 }
 END_TEST
 
+START_TEST(quality_cuts_details_at_whole_characters)
+{
+	const char *long_word = umlauts(255);
+	struct quality_input in = {
+		.channel = "in_app",
+		.message = long_word,
+		.avoid = { &long_word, 1 },
+	};
+	struct quality_result r;
+
+	quality_check(&op, &in, &r);
+	ck_assert(!r.passed);
+	ck_assert(parse_is_utf8(r.json, strlen(r.json)));
+}
+END_TEST
+
 void plan_cases(Suite *suite)
 {
 	TCase *tc = tcase_create("plan");
@@ -261,9 +341,13 @@ void plan_cases(Suite *suite)
 	tcase_add_test(tc, plan_fills_message_and_tells_why);
 	tcase_add_test(tc, plan_confidence_falls_with_a_close_second);
 	tcase_add_test(tc, plan_passes_over_channels_that_do_not_reach);
+	tcase_add_test(tc, plan_cuts_texts_at_whole_characters);
+	tcase_add_test(tc, plan_keeps_a_subject_on_one_line);
+	tcase_add_test(tc, plan_drops_a_message_that_grew_too_long);
 	tcase_add_test(tc, plan_has_a_text_for_every_area);
 	tcase_add_loop_test(tc, quality_finds_each_fault, 0,
 			    (int)ARRAY_LEN(quality_table));
 	tcase_add_test(tc, quality_needs_a_subject_in_mails_only);
+	tcase_add_test(tc, quality_cuts_details_at_whole_characters);
 	suite_add_tcase(suite, tc);
 }

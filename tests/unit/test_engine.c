@@ -383,6 +383,7 @@ Suite *layer_suite(void)
 	tcase_add_test(tc, templates_are_ready_playbooks);
 	suite_add_tcase(suite, tc);
 	condition_cases(suite);
+	score_cases(suite);
 	plan_cases(suite);
 	return suite;
 }

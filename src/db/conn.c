@@ -42,6 +42,23 @@ static bool unavailable(struct op *op, const char *detail)
 	return false;
 }
 
+/*
+ * Gives the connection up in the middle of an op. begin_sent stays: what
+ * follows must not begin a second transaction with half of the work.
+ */
+static bool broken(struct op *op, const char *detail)
+{
+	struct db *db = op->db;
+
+	op_fail_detail(op, "%s%s",
+		       db->commit_sent ? "outcome unknown after COMMIT: " : "",
+		       detail);
+	unavailable(op, detail);
+	conn_drop(db);
+	db->begin_sent = db->begun;
+	return false;
+}
+
 /* Waits for the socket; false when the deadline passed or poll failed. */
 static bool wait_socket(struct db *db, bool for_write, int64_t deadline_us)
 {
@@ -83,9 +100,7 @@ static bool flush(struct op *op)
 		if (!PQconsumeInput(db->conn))
 			break;
 	}
-	unavailable(op, PQerrorMessage(db->conn));
-	conn_drop(db);
-	return false;
+	return broken(op, PQerrorMessage(db->conn));
 }
 
 /* The next result or NULL; *ret_lost when the connection gave none. */
@@ -149,11 +164,8 @@ static bool send_plain(struct op *op, const char *sql)
 	struct db *db = op->db;
 
 	assert(db->pending_count < CONN_PENDING_MAX);
-	if (!PQsendQueryParams(db->conn, sql, 0, NULL, NULL, NULL, NULL, 0)) {
-		unavailable(op, PQerrorMessage(db->conn));
-		conn_drop(db);
-		return false;
-	}
+	if (!PQsendQueryParams(db->conn, sql, 0, NULL, NULL, NULL, NULL, 0))
+		return broken(op, PQerrorMessage(db->conn));
 	db->pending[db->pending_count++] = (struct conn_pending){ NULL };
 	return true;
 }
@@ -263,11 +275,8 @@ bool conn_send(struct op *op, const char *sql, const struct db_arg *args,
 		     PQsendQueryPrepared(db->conn, name, (int)count, a.values,
 					 a.lengths, a.formats, 0);
 	}
-	if (!ok) {
-		unavailable(op, PQerrorMessage(db->conn));
-		conn_drop(db);
-		return false;
-	}
+	if (!ok)
+		return broken(op, PQerrorMessage(db->conn));
 	db->pending[db->pending_count++] = (struct conn_pending){ NULL };
 	return true;
 }
@@ -299,14 +308,7 @@ static void take_result(struct op *op, const struct conn_pending *p,
 
 static bool lost(struct op *op)
 {
-	struct db *db = op->db;
-
-	unavailable(op, db->commit_sent ? "outcome unknown: connection lost "
-					  "after COMMIT was sent"
-					: "connection lost");
-	conn_drop(db);
-	db->begin_sent = db->begun;
-	return false;
+	return broken(op, "connection lost");
 }
 
 /* Reads up to and over the sync point. */
@@ -431,30 +433,40 @@ bool conn_commit(struct op *op, PGresult **ret)
 	return true;
 }
 
-/* Runs what is queued and drops the results; true while connected. */
+/*
+ * Runs what is queued and drops the results, but for what became of a
+ * PREPARE among them; true while connected.
+ */
 static bool drain(struct op *op)
 {
+	struct db *db = op->db;
+	size_t at = 0;
 	bool gone;
 
-	if (op->db->pending_count == 0)
+	if (db->pending_count == 0)
 		return true;
-	if (!PQpipelineSync(op->db->conn) || !flush(op))
+	if (!PQpipelineSync(db->conn) || !flush(op))
 		return false;
 	for (;;) {
 		PGresult *r = next_result(op, &gone);
 
-		if (gone || PQstatus(op->db->conn) != CONNECTION_OK) {
+		if (gone || PQstatus(db->conn) != CONNECTION_OK) {
 			PQclear(r);
 			return false;
 		}
-		if (r == NULL)
+		if (r == NULL) { /* the end of a statement's results */
+			at++;
 			continue;
+		}
 		ExecStatusType status = PQresultStatus(r);
 		PQclear(r);
 		if (status == PGRES_PIPELINE_SYNC)
 			break;
+		if (at < db->pending_count && db->pending[at].prepare != NULL &&
+		    status != PGRES_COMMAND_OK)
+			db->pending[at].prepare->prepared = false;
 	}
-	op->db->pending_count = 0;
+	db->pending_count = 0;
 	return true;
 }
 
@@ -462,9 +474,9 @@ void conn_settle(struct op *op)
 {
 	struct db *db = op->db;
 
-	/* A PREPARE among the dropped results may have failed unseen. */
-	if (db->conn != NULL && db->pending_count > 0)
-		db->forget = true;
+	/* Outside of a transaction what is queued must not be done at all. */
+	if (db->conn != NULL && db->pending_count > 0 && !db->begin_sent)
+		conn_drop(db);
 	if (db->conn != NULL &&
 	    (!drain(op) ||
 	     (PQtransactionStatus(db->conn) != PQTRANS_IDLE &&

@@ -67,7 +67,7 @@ static const struct {
 	GATE_AUTO("tracked_limit", GATE_SQL_TRACKED_LIMIT)                     \
 	GATE("opted_out", GATE_SQL_OPTED_OUT)                                  \
 	GATE_AUTO("holdout", GATE_SQL_HOLDOUT)                                 \
-	GATE("frequency_cap", GATE_SQL_FREQUENCY_CAP)                          \
+	GATE_AUTO("frequency_cap", GATE_SQL_FREQUENCY_CAP)                     \
 	GATE("quiet_hours", GATE_SQL_QUIET_HOURS)                              \
 	GATE("channel_off", GATE_SQL_CHANNEL_OFF)                              \
 	GATE("no_address", GATE_SQL_NO_ADDRESS)

@@ -87,7 +87,8 @@
 /*
  * Messages that reached, or may have reached, this customer over all
  * playbooks in the tenant's frequency_cap, by default 3 in 7 days. The row
- * being claimed is approved and so never counts itself.
+ * being claimed is approved and so never counts itself. Automatic only:
+ * what a person wrote and approved goes.
  */
 #define GATE_SQL_FREQUENCY_CAP                                                 \
 	"((SELECT count(*) FROM interventions o"                               \

@@ -22,7 +22,8 @@
  * are whole days of 24 hours that have passed; "lt 1" is the first day.
  * days_since_signup (also "age") counts from the first event, or from the
  * customer's creation when there is none. Text is compared exactly, with
- * its case. properties.a.b is the member b of the object a; numbers compare
+ * its case. properties.a.b is the member b of the object a, and
+ * properties.plan, like the other known traits, its column; numbers compare
  * as numbers, strings as text, and a value of another type is not equal.
  *
  * Event counts: with within_days N the events of the UTC days after

@@ -234,14 +234,51 @@ static void write_field(const struct condition *node, struct sql *q,
 
 /* ----------------------------------------------------------- properties -- */
 
+/*
+ * Traits that have a column: what a client sent as properties.plan is there
+ * and no longer among the properties, unless its form was wrong.
+ */
+static const struct {
+	const char *name;
+	struct sql_literal value;
+} traits[] = {
+#define TRAIT(column)                                                          \
+	{                                                                      \
+		column, SQL_LITERAL("coalesce(to_jsonb(c." column              \
+				    "), c.properties->'" column "')")          \
+	}
+	TRAIT("name"), TRAIT("email"),	TRAIT("company"),  TRAIT("role"),
+	TRAIT("plan"), TRAIT("locale"), TRAIT("timezone"), TRAIT("team_size"),
+#undef TRAIT
+};
+
+/* The column of a property of customers, or NULL. */
+static const struct sql_literal *find_trait(
+    const struct condition *node, const struct sql_literal *properties)
+{
+	if (properties != &of_customer || node->key_count != 1)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(traits); i++)
+		if (streq(node->keys[0], traits[i].name))
+			return &traits[i].value;
+	return NULL;
+}
+
 /* The property; bound is its path, 0 to bind it. Returns the path's n. */
 static size_t write_property_value(const struct condition *node, struct sql *q,
 				   const struct sql_literal *properties,
 				   size_t bound)
 {
+	const struct sql_literal *trait = find_trait(node, properties);
+
+	sql_add(q, "(");
+	if (trait != NULL) {
+		sql_add_literal(q, trait);
+		sql_add(q, ")");
+		return 0;
+	}
 	if (bound == 0)
 		bound = sql_bind(q, ARG_TEXTS(node->keys, node->key_count));
-	sql_add(q, "(");
 	sql_add_literal(q, properties);
 	sql_add(q, " #> ");
 	sql_ref(q, bound);

@@ -267,8 +267,15 @@ static const struct {
 	{ "{\"days_since_last_activity\": {\"gte\": 0}}",
 	  "((c.last_activity_at IS NOT NULL) IS TRUE)" },
 	{ "{\"days_since_last_activity\": {\"lt\": 0}}", "((false) IS TRUE)" },
-	{ "{\"properties.plan\": \"trial\"}", "((" X " = $4) IS TRUE)" },
-	{ "{\"properties.plan\": {\"ne\": \"trial\"}}",
+	{ "{\"properties.plan\": \"trial\"}",
+	  "(((coalesce(to_jsonb(c.plan), c.properties->'plan')) = $3)"
+	  " IS TRUE)" },
+	{ "{\"properties.team_size\": {\"gt\": 3}}",
+	  "(((coalesce(to_jsonb(c.team_size), c.properties->'team_size')) > $3"
+	  " AND jsonb_typeof(coalesce(to_jsonb(c.team_size),"
+	  " c.properties->'team_size')) = 'number') IS TRUE)" },
+	{ "{\"properties.tier\": \"trial\"}", "((" X " = $4) IS TRUE)" },
+	{ "{\"properties.tier\": {\"ne\": \"trial\"}}",
 	  "((" X " = $4) IS NOT TRUE)" },
 	{ "{\"properties.a.b\": [1, \"x\"]}", "((" X " = ANY ($4)) IS TRUE)" },
 	{ "{\"properties.n\": {\"gt\": 3}}",

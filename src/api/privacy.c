@@ -100,7 +100,7 @@ static bool privacy_set_preferences(struct op *op, const struct request *rq,
 
 /* ----------------------------------------------------------- unsubscribe */
 
-/* Values of the placeholders: {{tenant}}. */
+/* What a page may name: {{tenant}}. */
 static const char *page_value(void *context, const char *name)
 {
 	return streq(name, "tenant") ? context : NULL;

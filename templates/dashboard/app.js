@@ -146,7 +146,7 @@ async function showPage() {
 	const name = location.hash.slice(1) in pages ? location.hash.slice(1) : "interventions";
 	$("title").textContent = name[0].toUpperCase() + name.slice(1);
 	for (const link of document.querySelectorAll("nav a"))
-		link.toggleAttribute("aria-current", link.hash === `#${name}`);
+		link.setAttribute("aria-current", link.hash === `#${name}` ? "page" : "false");
 	await attempt(async () => {
 		$("page").replaceChildren(...await pages[name]());
 	});

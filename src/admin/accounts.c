@@ -8,6 +8,7 @@
 #include "base/uuid.h"
 #include "db/db.h"
 #include "db/db_tx.h"
+#include "store/audit.h"
 
 #include <ctype.h>
 #include <sodium.h>
@@ -17,18 +18,7 @@
 
 bool account_audit(struct op *op, const char *action, const char *object)
 {
-	unsigned char salt[16];
-
-	op->random(salt, sizeof(salt));
-	return db_defer(op,
-			"INSERT INTO audit_log (tenant_id, id, at, actor,"
-			" action, object, salt)"
-			" VALUES ($1, $2, $3, 'operator', $4, $5, $6)",
-			ARG_I64(op->tenant_id), ARG_UUID(uuid_new(op)),
-			ARG_TIME(op->now_us), ARG_TEXT(action),
-			ARG_TEXT(object),
-			ARG_BYTES(arena_memdup(op->arena, salt, sizeof(salt)),
-				  sizeof(salt)));
+	return audit_put(op, "operator", action, object, NULL, NULL);
 }
 
 static bool zone_check(struct op *op, const char *zone)

@@ -108,10 +108,23 @@ process_ended() {
 	unset "role[$pid]"
 	case $what in
 	'') ;;
-	timer:tick) start_later tick 5 ;;
+	timer:tick) start_later tick 2 ;;
 	timer:*) start_service "${what#timer:}" ;;
 	*) service_ended "$what" "$pid" "$status" ;;
 	esac
+}
+
+# bash forgets a job that ended by a signal before `wait -n` was called, so
+# what `wait -n` says is only a reason to look.
+find_ended() {
+	local pid status
+	for pid in "${!role[@]}"; do
+		if ! kill -0 "$pid" 2>/dev/null; then
+			status=0
+			wait "$pid" || status=$?
+			process_ended "$pid" "$status"
+		fi
+	done
 }
 
 start_wanted() {
@@ -140,7 +153,6 @@ stop_service() {
 
 # The tick bounds how long a signal waits that came just before `wait`.
 supervise() {
-	local ended status
 	exec 9>"$var/supervisor.lock"
 	flock -n 9 || exit 0
 	run=$(readlink -f "$var/run")
@@ -150,14 +162,11 @@ supervise() {
 	trap 'wanted=(postgres api nginx batch)' USR1
 	trap '' HUP
 	printf '%s\n' "$$" >"$var/supervisor.pid"
-	start_later tick 5
+	start_later tick 2
 	while [ "$stopping" = false ]; do
 		start_wanted
-		status=0
-		wait -n -p ended || status=$?
-		if [ -n "${ended:-}" ]; then
-			process_ended "$ended" "$status"
-		fi
+		wait -n || true
+		find_ended
 	done
 	stop_service batch TERM 10
 	stop_service nginx TERM 5

@@ -148,9 +148,15 @@ static bool take_customer(struct op *op, const struct db_row *row,
 	if (c->has_activity)
 		c->days_idle = (op->now_us - db_time(row, "last_activity_at")) /
 			       US_PER_DAY;
+	/*
+	 * jsonb writes 1e400 as 401 digits, which json_parse() refuses: such
+	 * properties fill no placeholder, and stop nobody else's decision.
+	 */
 	if (!streq(properties, "{}") &&
-	    !json_parse(op, properties, strlen(properties), &c->properties))
-		return false;
+	    !json_parse(op, properties, strlen(properties), &c->properties)) {
+		c->properties = NULL;
+		op_clear(op);
+	}
 	if (!streq(off, "[]")) {
 		if (!json_parse(op, off, strlen(off), &list))
 			return false;

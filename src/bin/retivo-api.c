@@ -14,6 +14,7 @@
 #include "http/worker.h"
 
 #include <curl/curl.h>
+#include <stdlib.h>
 
 #define TEXT_MAX 65536
 
@@ -27,20 +28,20 @@ static struct config config;
 static struct router *router;
 static struct db *db; /* a worker's */
 
-/* RETIVO_ENV_FILE itself comes from the environment, so it loads twice. */
+/*
+ * The file comes first and is asked for by name: after a bad one its values
+ * are still in the environment, and config_load() refuses them.
+ */
 static bool load_config(struct config *ret, struct str *problems)
 {
+	const char *env_file = getenv("RETIVO_ENV_FILE"), *problem;
 	struct config new_config;
-	const char *problem;
 
-	if (!config_load(&new_config, problems) && new_config.env_file == NULL)
+	if (env_file != NULL && *env_file != '\0' &&
+	    !env_file_load(env_file, problems))
 		return false;
-	if (new_config.env_file != NULL) {
-		str_reset(problems);
-		if (!env_file_load(new_config.env_file, problems) ||
-		    !config_load(&new_config, problems))
-			return false;
-	}
+	if (!config_load(&new_config, problems))
+		return false;
 	if (new_config.api_database_url == NULL) {
 		str_puts(problems, "RETIVO_API_DATABASE_URL: is not set\n");
 		return false;

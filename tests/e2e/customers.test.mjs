@@ -7,7 +7,7 @@ import { activate, drift, new_user, ok, refused, win_back } from "./lib/cases.mj
 let stack, tenant;
 
 before(async () => {
-	stack = await start_stack();
+	stack = await start_stack({ mail: true });
 	tenant = await stack.tenant();
 });
 after(() => stack?.stop());

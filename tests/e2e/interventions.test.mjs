@@ -108,7 +108,7 @@ test("absent, foreign and malformed ids are 404", async () => {
 	const their = ok(await other.editor.post("/api/playbooks", win_back()), 201).id;
 	const { id } = ok(await other.editor.post("/api/interventions",
 		{ user_id: user, playbook_id: their, channel: "in_app" }), 201);
-	for (const bad of [id, ABSENT, "int_abc123", "%00", "x".repeat(500)])
+	for (const bad of [id, ABSENT, "int_abc123", "%20", "x".repeat(500)])
 		for (const verb of ["approve", "pause", "reject"])
 			refused(await act(bad, verb, { reason: "x" }), 404);
 	assert.equal((await the_intervention(other, user)).status, "planned");

@@ -68,7 +68,7 @@ test("track → batch → planned → approve → batch → one mail", async () 
 	assert.equal(parsed.subject, "We miss you");
 	assert.match(parsed.from.text, /hello@sender\.example/);
 	assert.equal(parsed.to.value[0].address, address(user));
-	assert.match(parsed.text, /Hi Ada, your reports are waiting for you\./);
+	assert.match(parsed.text, /Hi Ada Example, your reports are waiting for you\./);
 	assert.match(parsed.html, /Hi Ada/);
 	assert.ok(parsed.messageId && parsed.date);
 	assert.match(mail.raw.toString(), /^Content-Type: multipart\/alternative/im);
@@ -207,7 +207,11 @@ test("gate cooldown: the playbook waits its days, then comes again", async () =>
 	assert.equal(await runs(3), 1);
 	assert.equal((await closed_gates(stack, tenant))[user], "cooldown");
 	assert.equal(await runs(6), 2);
-	assert.equal(smtp.to(address(user)).length, 2);
+	/* The same words again within days: that one waits for a person. */
+	const [second] = await interventions(tenant, user);
+	assert.equal(second.status, "planned");
+	assert.match(JSON.stringify(second.quality_checks), /repe/);
+	assert.equal(smtp.to(address(user)).length, 1);
 });
 
 test("gate frequency_cap: over all playbooks", async () => {
@@ -424,7 +428,8 @@ test("webhook is delivered signed in both ways, once", async () => {
 			await batch();
 		const seen = await the_intervention(tenant, user);
 		assert.ok(["sent", "delivered"].includes(seen.status), seen.status);
-		const calls = hooks.calls.filter((c) => c.body?.intervention_id === seen.id);
+		const calls = hooks.calls.filter((c) => c.body?.intervention_id === seen.id
+			&& c.body.type === "intervention.delivered");
 		assert.equal(calls.length, 1, JSON.stringify(hooks.calls));
 		const [{ headers, body, verified, hex, problem }] = calls;
 		assert.ok(verified, problem);
@@ -456,7 +461,8 @@ test("a webhook that answers 500 is tried again with the same id", async () => {
 		await batch({ now: at(6 * MINUTE) });
 		await batch({ now: at(2 * HOUR) });
 		const { id } = await the_intervention(tenant, user);
-		const ids = hooks.calls.filter((c) => c.text.includes(id))
+		const ids = hooks.calls.filter((c) => c.text.includes(id)
+			&& c.text.includes("intervention.delivered"))
 			.map((c) => c.headers["webhook-id"]);
 		assert.ok(ids.length >= 2, `${ids.length} calls`);
 		assert.equal(new Set(ids).size, 1);
@@ -509,16 +515,23 @@ test("example.com never leaves the host", async () => {
 });
 
 test("without SMTP and folder email is closed by its name", async () => {
-	const { tenant, user, batch } = await scene({ approvalMode: "full_auto" });
+	const { tenant, user, batch } = await scene();
 	const env = Object.fromEntries(Object.entries(stack.settings)
 		.filter(([name]) => name.startsWith("RETIVO_SMTP")).map(([name]) => [name, ""]));
+	/* Nothing is planned for a channel that is not there ... */
 	await batch({ env });
-	await batch({ env });
-	const gate = (await closed_gates(stack, tenant))[user];
-	const [row] = await stack.sql("select status, hold from interventions where" +
+	assert.equal((await interventions(tenant, user)).length, 0);
+	const [{ note }] = await stack.sql("select note from decisions where" +
 		" tenant_id = $1 and user_id = $2", tenant.id, user);
-	assert.ok(gate === "no_transport" || row?.hold === "no_transport",
-		`${gate} ${JSON.stringify(row)}`);
+	assert.match(note, /no_channel|no_transport/);
+	/* ... and what was approved before is held. */
+	const other = await drift(tenant.ingest, new_user());
+	await batch();
+	ok(await approve(tenant, (await the_intervention(tenant, other)).id));
+	await batch({ env });
+	const [row] = await stack.sql("select status, hold from interventions where" +
+		" tenant_id = $1 and user_id = $2", tenant.id, other);
+	assert.deepEqual(row, { status: "approved", hold: "no_transport" });
 });
 
 test("mail folder: one .eml a message, and never twice", async () => {
@@ -544,7 +557,7 @@ test("mail folder: one .eml a message, and never twice", async () => {
 
 test("heartbeats are written, and a stage that is not due is left", async () => {
 	const { tenant, batch } = await scene();
-	await batch();
+	await stack.batch();
 	const beats = await stack.sql("select stage, finished_at from batch_heartbeats");
 	for (const stage of ["refresh", "match", "decide", "check", "approve", "deliver",
 		"webhooks", "maintain"])
@@ -561,9 +574,9 @@ test("stage and risk changes reach subscribers", async () => {
 	try {
 		const tenant = await stack.tenant("Changes");
 		await add_endpoint(stack, tenant, hooks);
-		const user = await drift(tenant.ingest, new_user());
-		for (let n = 0; n < 2; n++)
-			await stack.batch({ tenant: tenant.id });
+		const user = await drift(tenant.ingest, new_user(), {}, 1);
+		await stack.batch({ tenant: tenant.id });
+		await stack.batch({ tenant: tenant.id, now: at(8 * DAY) });
 		const call = hooks.calls.find((c) => c.body?.type === "user.stage_changed");
 		assert.ok(call?.verified, JSON.stringify(hooks.calls.map((c) => c.text)));
 		assert.equal(call.body.user_id, user);

@@ -8,7 +8,7 @@ const ABSENT = "01938c4e-5b1a-7c3e-9f20-6d1f0a2b3c4d";
 let stack, tenant;
 
 before(async () => {
-	stack = await start_stack();
+	stack = await start_stack({ mail: true });
 	tenant = await stack.tenant();
 });
 after(() => stack?.stop());

@@ -9,9 +9,23 @@ import { source } from "./place.mjs";
 export const document = JSON.parse(
 	readFileSync(join(source, "src/api/openapi.json"), "utf8"));
 
+/* Answers hold no field that the document does not name, unless it says so. */
+function closed(schema) {
+	if (Array.isArray(schema))
+		return schema.map(closed);
+	if (schema === null || typeof schema !== "object")
+		return schema;
+	const copy = Object.fromEntries(Object.entries(schema).map(
+		([key, value]) => [key, key === "example" ? value : closed(value)]));
+	if (copy.properties && Object.keys(copy.properties).length
+		&& [copy.type].flat().includes("object"))
+		copy.additionalProperties ??= false;
+	return copy;
+}
+
 const ajv = new Ajv({ strict: false, allErrors: true });
 formats(ajv);
-ajv.addSchema(document, "doc");
+ajv.addSchema(closed(document), "doc");
 
 const METHODS = ["get", "put", "post", "delete", "patch"];
 
@@ -55,11 +69,16 @@ function validator(pointer) {
 
 const error_schema = "/components/schemas/Error";
 
+function problems(errors) {
+	return errors.map((e) => `${e.instancePath || "/"} ${e.message} ` +
+		(e.params.additionalProperty ?? "")).join("\n  ");
+}
+
 function check_schema(pointer, body, what) {
 	const validate = validator(pointer);
 	if (!validate(body))
 		throw new Error(`${what} does not fit openapi.json: ` +
-			ajv.errorsText(validate.errors, { separator: "\n  " }) +
+			problems(validate.errors) +
 			`\n${JSON.stringify(body).slice(0, 2000)}`);
 }
 

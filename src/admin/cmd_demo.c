@@ -15,7 +15,7 @@
 #include "db/db_tx.h"
 #include "engine/playbook_doc.h"
 
-#include <dirent.h>
+#include <glob.h>
 
 #define DEMO_EMAIL "demo@example.com"
 /* Of this installation: a second demo does not lock the first one out. */
@@ -188,33 +188,23 @@ static bool add_playbook(struct op *op, const char *file,
 	       playbook_set_status(op, "operator", &in, "active");
 }
 
-static int is_playbook(const struct dirent *entry)
-{
-	size_t len = strlen(entry->d_name);
-
-	return len > 5 && streq(entry->d_name + len - 5, ".json");
-}
-
+/* The ready-made playbooks, in the order of their names. */
 static bool add_playbooks(struct op *op)
 {
-	const char *dir =
-	    arena_printf(op->arena, "%s/playbooks", op->config->templates);
+	const char *pattern = arena_printf(op->arena, "%s/playbooks/*.json",
+					   op->config->templates);
 	struct tenant_config config;
-	struct dirent **files;
+	glob_t files;
 	bool ok = true;
-	int count;
 
 	if (!tenant_config_load(op, &config))
 		return false;
-	count = scandir(dir, &files, is_playbook, alphasort);
-	if (count < 0)
+	if (glob(pattern, 0, NULL, &files) != 0)
 		return op_fail(op, FAIL_INTERNAL, "no_playbooks",
-			       "cannot read %s", dir);
-	for (int i = 0; i < count; i++) {
-		ok = ok && add_playbook(op, files[i]->d_name, &config);
-		free(files[i]);
-	}
-	free(files);
+			       "cannot read %s", pattern);
+	for (size_t i = 0; ok && i < files.gl_pathc; i++)
+		ok = add_playbook(op, basename(files.gl_pathv[i]), &config);
+	globfree(&files);
 	return ok;
 }
 

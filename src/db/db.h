@@ -69,28 +69,28 @@ struct db_arg {
 };
 
 /* A NULL pointer is SQL null. Array elements that are NULL are null. */
-#define ARG_I64(x)  ((struct db_arg){ .kind = DB_I64, .v.i64 = (x) })
-#define ARG_BOOL(x) ((struct db_arg){ .kind = DB_BOOL, .v.b = (x) })
-#define ARG_DOUBLE(x) ((struct db_arg){ .kind = DB_DOUBLE, .v.f64 = (x) })
-#define ARG_TIME(x) ((struct db_arg){ .kind = DB_TIME, .v.i64 = (x) })
-#define ARG_TEXT(x) db_arg_text(DB_TEXT, (x))
-#define ARG_UUID(x) db_arg_text(DB_UUID, (x))
-#define ARG_JSON(x) db_arg_text(DB_JSON, (x))
-#define ARG_BYTES(p, n) db_arg_array(DB_BYTES, (p), (n))
-#define ARG_NULL(k) ((struct db_arg){ .kind = (k), .null = true })
-#define ARG_TEXTS(p, n) db_arg_array(DB_TEXTS, db_check_texts(p), (n))
-#define ARG_UUIDS(p, n) db_arg_array(DB_UUIDS, db_check_texts(p), (n))
-#define ARG_JSONS(p, n) db_arg_array(DB_JSONS, db_check_texts(p), (n))
-#define ARG_I64S(p, n) db_arg_array(DB_I64S, db_check_i64s(p), (n))
-#define ARG_TIMES(p, n) db_arg_array(DB_TIMES, db_check_i64s(p), (n))
+#define ARG_I64(x)	  ((struct db_arg){ .kind = DB_I64, .v.i64 = (x) })
+#define ARG_BOOL(x)	  ((struct db_arg){ .kind = DB_BOOL, .v.b = (x) })
+#define ARG_DOUBLE(x)	  ((struct db_arg){ .kind = DB_DOUBLE, .v.f64 = (x) })
+#define ARG_TIME(x)	  ((struct db_arg){ .kind = DB_TIME, .v.i64 = (x) })
+#define ARG_TEXT(x)	  db_arg_text(DB_TEXT, (x))
+#define ARG_UUID(x)	  db_arg_text(DB_UUID, (x))
+#define ARG_JSON(x)	  db_arg_text(DB_JSON, (x))
+#define ARG_BYTES(p, n)	  db_arg_array(DB_BYTES, (p), (n))
+#define ARG_NULL(k)	  ((struct db_arg){ .kind = (k), .null = true })
+#define ARG_TEXTS(p, n)	  db_arg_array(DB_TEXTS, db_check_texts(p), (n))
+#define ARG_UUIDS(p, n)	  db_arg_array(DB_UUIDS, db_check_texts(p), (n))
+#define ARG_JSONS(p, n)	  db_arg_array(DB_JSONS, db_check_texts(p), (n))
+#define ARG_I64S(p, n)	  db_arg_array(DB_I64S, db_check_i64s(p), (n))
+#define ARG_TIMES(p, n)	  db_arg_array(DB_TIMES, db_check_i64s(p), (n))
 #define ARG_DOUBLES(p, n) db_arg_array(DB_DOUBLES, db_check_doubles(p), (n))
-#define ARG_BOOLS(p, n) db_arg_array(DB_BOOLS, db_check_bools(p), (n))
-#define ARG_BYTESS(p, n) db_arg_array(DB_BYTESS, db_check_bytess(p), (n))
+#define ARG_BOOLS(p, n)	  db_arg_array(DB_BOOLS, db_check_bools(p), (n))
+#define ARG_BYTESS(p, n)  db_arg_array(DB_BYTESS, db_check_bytess(p), (n))
 /* Nullable scalar: SQL null unless has. */
-#define ARG_I64_IF(has, x) ((has) ? ARG_I64(x) : ARG_NULL(DB_I64))
-#define ARG_BOOL_IF(has, x) ((has) ? ARG_BOOL(x) : ARG_NULL(DB_BOOL))
+#define ARG_I64_IF(has, x)    ((has) ? ARG_I64(x) : ARG_NULL(DB_I64))
+#define ARG_BOOL_IF(has, x)   ((has) ? ARG_BOOL(x) : ARG_NULL(DB_BOOL))
 #define ARG_DOUBLE_IF(has, x) ((has) ? ARG_DOUBLE(x) : ARG_NULL(DB_DOUBLE))
-#define ARG_TIME_IF(has, x) ((has) ? ARG_TIME(x) : ARG_NULL(DB_TIME))
+#define ARG_TIME_IF(has, x)   ((has) ? ARG_TIME(x) : ARG_NULL(DB_TIME))
 
 /* The null of times in an array (a time that cannot occur). */
 #define DB_TIME_NULL INT64_MIN
@@ -130,8 +130,8 @@ static inline const void *db_check_bytess(const struct db_bytes *p)
 
 /* A sentinel in front makes the empty list legal C. */
 #define DB_ARGS(...) ((const struct db_arg[]){ { 0 }, ##__VA_ARGS__ })
-#define DB_CALL(fn, op, ret, sql, ...)                       \
-	fn((op), (ret), "" sql "", DB_ARGS(__VA_ARGS__) + 1, \
+#define DB_CALL(fn, op, ret, sql, ...)                                         \
+	fn((op), (ret), "" sql "", DB_ARGS(__VA_ARGS__) + 1,                   \
 	   ARRAY_LEN(DB_ARGS(__VA_ARGS__)) - 1)
 
 /* Exactly one row; none fails FAIL_NOT_FOUND "not_found". */
@@ -139,25 +139,24 @@ static inline const void *db_check_bytess(const struct db_bytes *p)
 /* One row or none: ret->rows is NULL when there is none. */
 #define db_opt(op, ret, sql, ...) DB_CALL(db_opt_, op, ret, sql, ##__VA_ARGS__)
 /* Any number of rows. Prepared on first use, by the literal's address. */
-#define db_rows(op, ret, sql, ...) \
+#define db_rows(op, ret, sql, ...)                                             \
 	DB_CALL(db_rows_, op, ret, sql, ##__VA_ARGS__)
 /*
  * The same, planned anew each time: for statements with optional filters
  * ($2::text IS NULL OR plan = $2), where a generic plan would be slow.
  */
-#define db_list(op, ret, sql, ...) \
+#define db_list(op, ret, sql, ...)                                             \
 	DB_CALL(db_list_, op, ret, sql, ##__VA_ARGS__)
 /* No rows wanted; ret (may be NULL) gets the number of rows affected. */
-#define db_exec(op, ret, sql, ...) \
+#define db_exec(op, ret, sql, ...)                                             \
 	DB_CALL(db_exec_, op, ret, sql, ##__VA_ARGS__)
 /*
  * Queues a statement: it is sent with the next verb, in the same round
  * trip, and its failure is that verb's failure.
  */
-#define db_defer(op, sql, ...) \
-	DB_CALL(db_defer_, op, NULL, sql, ##__VA_ARGS__)
+#define db_defer(op, sql, ...) DB_CALL(db_defer_, op, NULL, sql, ##__VA_ARGS__)
 /* db_one and the COMMIT of the open transaction in one round trip. */
-#define db_one_commit(op, ret, sql, ...) \
+#define db_one_commit(op, ret, sql, ...)                                       \
 	DB_CALL(db_one_commit_, op, ret, sql, ##__VA_ARGS__)
 
 /*
@@ -165,9 +164,8 @@ static inline const void *db_check_bytess(const struct db_bytes *p)
  * fn returns false to stop (after op_fail); no other verb may run in fn.
  */
 typedef bool (*db_row_fn)(struct op *op, const struct db_row *row, void *ctx);
-#define db_stream(op, fn, ctx, sql, ...)                       \
-	db_stream_((op), (fn), (ctx), "" sql "",               \
-		   DB_ARGS(__VA_ARGS__) + 1,                   \
+#define db_stream(op, fn, ctx, sql, ...)                                       \
+	db_stream_((op), (fn), (ctx), "" sql "", DB_ARGS(__VA_ARGS__) + 1,     \
 		   ARRAY_LEN(DB_ARGS(__VA_ARGS__)) - 1)
 
 /* The same verbs for a statement made by db/sql.h; never prepared. */

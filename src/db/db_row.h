@@ -28,8 +28,8 @@ struct db_row {
 struct db_row db_row_at(const struct db_rows *rows, size_t index);
 
 /* for (struct db_row row; ...): db_each(row, rows) { ... } */
-#define db_each(row, rows)                                              \
-	for (struct db_row row = { (rows)->result, 0 };                 \
+#define db_each(row, rows)                                                     \
+	for (struct db_row row = { (rows)->result, 0 };                        \
 	     row.index < (int)(rows)->count; row.index++)
 
 static inline bool db_found(const struct db_row *row)

@@ -36,7 +36,10 @@ void sql_init(struct sql *q, struct arena *arena);
 struct sql_literal {
 	const char *text;
 };
-#define SQL_LITERAL(literal) { .text = "" literal "" }
+#define SQL_LITERAL(literal)                                                   \
+	{                                                                      \
+		.text = "" literal ""                                          \
+	}
 void sql_add_literal(struct sql *q, const struct sql_literal *literal);
 
 /* Appends $n. The value is borrowed until the statement ran. */

@@ -193,6 +193,27 @@ static void put_cut(struct str *out, const char *text, size_t max)
 	str_put(out, text, parse_utf8_prefix(text, strnlen(text, max)));
 }
 
+/* A sentence of a person's own, with a full stop unless it has an end. */
+static void put_sentence(struct str *out, const char *text, size_t max)
+{
+	size_t len = parse_utf8_prefix(text, strnlen(text, max));
+
+	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL)
+		len--;
+	str_put(out, text, len);
+	if (len == 0 || strchr(".!?", text[len - 1]) == NULL)
+		str_putc(out, '.');
+}
+
+static void write_last_active(struct str *out, int64_t days)
+{
+	if (days <= 0)
+		str_puts(out, ", last active today");
+	else
+		str_printf(out, ", last active %lld day%s ago", (long long)days,
+			   days == 1 ? "" : "s");
+}
+
 /* "days_since_last_activity is 9 (gte 7)" */
 static void write_facts(struct str *out, const struct plan_input *in)
 {
@@ -234,9 +255,7 @@ static const char *reasoning_of(struct op *op, const struct plan_input *in,
 	str_printf(&out, ". The customer is %s with health %lld and %s risk",
 		   c->lifecycle_stage, (long long)c->health, c->risk_level);
 	if (c->has_activity)
-		str_printf(&out, ", last active %lld day%s ago",
-			   (long long)c->days_idle,
-			   c->days_idle == 1 ? "" : "s");
+		write_last_active(&out, c->days_idle);
 	str_putc(&out, '.');
 	if (in->runner_up != NULL) {
 		str_puts(&out, " Chosen before \"");
@@ -247,8 +266,7 @@ static const char *reasoning_of(struct op *op, const struct plan_input *in,
 	}
 	if (in->playbook->goal != NULL) {
 		str_puts(&out, " Goal: ");
-		put_cut(&out, in->playbook->goal, 300);
-		str_putc(&out, '.');
+		put_sentence(&out, in->playbook->goal, 300);
 	}
 	str_puts(&out, end);
 	return out.bytes;

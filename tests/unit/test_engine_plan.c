@@ -185,6 +185,50 @@ START_TEST(plan_cuts_texts_at_whole_characters)
 }
 END_TEST
 
+static const struct {
+	const char *goal, *end;
+} goals[] = {
+	{ "win them back", " Goal: win them back." },
+	{ "Win them back.", " Goal: Win them back." },
+	{ "Win them back. \n", " Goal: Win them back." },
+	{ "What stops them?", " Goal: What stops them?" },
+	{ "Now!", " Goal: Now!" },
+};
+
+START_TEST(plan_ends_the_goal_with_one_full_stop)
+{
+	struct plan_customer c = ada();
+	struct playbook pb = playbook("p", 100);
+
+	pb.goal = goals[_i].goal;
+	struct plan_result r = plan(&c, &pb, NULL, 0);
+	size_t len = strlen(r.reasoning), end = strlen(goals[_i].end);
+	ck_assert_uint_gt(len, end);
+	ck_assert_str_eq(r.reasoning + len - end, goals[_i].end);
+}
+END_TEST
+
+static const struct {
+	int64_t days;
+	const char *said;
+} idle[] = {
+	{ 0, ", last active today." },
+	{ 1, ", last active 1 day ago." },
+	{ 2, ", last active 2 days ago." },
+};
+
+START_TEST(plan_says_when_the_customer_was_active)
+{
+	struct plan_customer c = ada();
+	struct playbook pb = playbook("p", 100);
+
+	c.days_idle = idle[_i].days;
+	struct plan_result r = plan(&c, &pb, NULL, 0);
+	ck_assert_msg(strstr(r.reasoning, idle[_i].said) != NULL, "%s",
+		      r.reasoning);
+}
+END_TEST
+
 START_TEST(plan_keeps_a_subject_on_one_line)
 {
 	struct plan_customer c = ada();
@@ -342,6 +386,10 @@ void plan_cases(Suite *suite)
 	tcase_add_test(tc, plan_confidence_falls_with_a_close_second);
 	tcase_add_test(tc, plan_passes_over_channels_that_do_not_reach);
 	tcase_add_test(tc, plan_cuts_texts_at_whole_characters);
+	tcase_add_loop_test(tc, plan_ends_the_goal_with_one_full_stop, 0,
+			    (int)ARRAY_LEN(goals));
+	tcase_add_loop_test(tc, plan_says_when_the_customer_was_active, 0,
+			    (int)ARRAY_LEN(idle));
 	tcase_add_test(tc, plan_keeps_a_subject_on_one_line);
 	tcase_add_test(tc, plan_drops_a_message_that_grew_too_long);
 	tcase_add_test(tc, plan_has_a_text_for_every_area);

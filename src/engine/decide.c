@@ -37,8 +37,7 @@ static void contend(struct op *op, const struct decide_tenant *tenant,
 		    decide_user_find(users, user_count, c->user_id);
 
 		if (p == DECIDE_NONE || user == NULL ||
-		    tenant->playbooks[p].version != c->playbook_version ||
-		    tenant->records[p].day_left <= 0)
+		    tenant->playbooks[p].version != c->playbook_version)
 			continue;
 		if (user->contenders == NULL)
 			user->contenders =
@@ -53,20 +52,40 @@ static void contend(struct op *op, const struct decide_tenant *tenant,
 		arbitrate(users[i].contenders, users[i].contender_count);
 }
 
-/* Takes one message from the tenant's and the playbook's day. */
-static void spend(struct decide_tenant *tenant, struct decide_record *records,
+/*
+ * Takes one message from the tenant's and the playbook's day. False when
+ * the playbook has none left: it then stands behind the contenders, and
+ * the next of them, if any, has its chance.
+ */
+static bool spend(struct decide_tenant *tenant, struct decide_record *records,
 		  struct decide_user *user)
 {
-	size_t p = (size_t)(user->contenders[0].playbook - tenant->playbooks);
+	const struct contender won = user->contenders[0];
+	size_t p = (size_t)(won.playbook - tenant->playbooks);
 
-	if (tenant->budget_left <= 0 || records[p].day_left <= 0) {
+	if (tenant->budget_left <= 0) {
 		user->closed = "daily_budget";
-		return;
+		return true;
+	}
+	if (records[p].day_left <= 0) {
+		user->contender_count--;
+		user->spent_count++;
+		memmove(user->contenders, user->contenders + 1,
+			user->contender_count * sizeof(won));
+		user->contenders[user->contender_count] = won;
+		return false;
 	}
 	if (tenant->budget_left != INT64_MAX)
 		tenant->budget_left--;
 	if (records[p].day_left != INT64_MAX)
 		records[p].day_left--;
+	return true;
+}
+
+static bool is_undecided(const struct decide_user *user)
+{
+	return user->contender_count > 0 && user->closed == NULL &&
+	       user->id == NULL;
 }
 
 static bool load_winners_facts(struct op *op,
@@ -80,8 +99,7 @@ static bool load_winners_facts(struct op *op,
 		size_t n = 0;
 
 		for (size_t i = 0; i < count; i++)
-			if (users[i].contender_count > 0 &&
-			    users[i].closed == NULL &&
+			if (is_undecided(&users[i]) &&
 			    users[i].contenders[0].playbook == pb)
 				ids[n++] = users[i].customer.user_id;
 		if (n > 0 && !decide_facts_load(op, pb, ids, n, users, count))
@@ -164,24 +182,73 @@ const char *decide_rules_json(struct op *op, const struct decide_user *user)
 					   user->contenders[0].playbook->id);
 }
 
-/* Users left without a contender or with a closed gate: no decision now. */
+/*
+ * Plans and pays for each user that has no decision yet; *ret_again when
+ * some have a new winner.
+ */
+static bool plan_round(struct op *op, struct decide_tenant *tenant,
+		       struct decide_record *records, struct decide_user *users,
+		       size_t count, bool *ret_again)
+{
+	bool again = false;
+
+	if (!load_winners_facts(op, tenant, users, count))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		struct decide_user *user = &users[i];
+
+		if (!is_undecided(user))
+			continue;
+		decide_plan(op, tenant, user);
+		/* Who cannot be reached takes nothing from the day. */
+		if (!streq(user->result.action, "wait") &&
+		    !spend(tenant, records, user))
+			again = true;
+		else if (user->closed == NULL)
+			user->id = uuid_new(op);
+	}
+	*ret_again = again;
+	return true;
+}
+
+/* Closed gates of users and playbooks, as columns. */
+struct shut {
+	const char **users, **playbooks, **names;
+	size_t n;
+};
+
+static void shut_add(struct shut *s, const struct decide_user *user,
+		     const struct contender *c, const char *gate)
+{
+	s->users[s->n] = user->customer.user_id;
+	s->playbooks[s->n] = c->playbook->id;
+	s->names[s->n++] = gate;
+}
+
+/* What kept playbooks from users; users without a contender: match again. */
 static bool settle_undecided(struct op *op, struct decide_user *users,
 			     size_t count)
 {
 	const char **stale = ARENA_ARRAY(op->arena, const char *, count);
-	const char **shut = ARENA_ARRAY(op->arena, const char *, count);
-	const char **playbooks = ARENA_ARRAY(op->arena, const char *, count);
-	const char **names = ARENA_ARRAY(op->arena, const char *, count);
-	size_t stale_n = 0, shut_n = 0;
+	size_t stale_n = 0, most = count;
+	struct shut shut = { .n = 0 };
 
+	for (size_t i = 0; i < count; i++)
+		most += users[i].spent_count;
+	shut.users = ARENA_ARRAY(op->arena, const char *, most);
+	shut.playbooks = ARENA_ARRAY(op->arena, const char *, most);
+	shut.names = ARENA_ARRAY(op->arena, const char *, most);
 	for (size_t i = 0; i < count; i++) {
-		if (users[i].contender_count == 0) {
-			stale[stale_n++] = users[i].customer.user_id;
-		} else if (users[i].closed != NULL) {
-			playbooks[shut_n] = users[i].contenders[0].playbook->id;
-			names[shut_n] = users[i].closed;
-			shut[shut_n++] = users[i].customer.user_id;
-		}
+		const struct decide_user *u = &users[i];
+
+		for (size_t n = 0; n < u->spent_count; n++)
+			shut_add(&shut, u,
+				 &u->contenders[u->contender_count + n],
+				 "daily_budget");
+		if (u->contender_count > 0 && u->closed != NULL)
+			shut_add(&shut, u, &u->contenders[0], u->closed);
+		else if (u->contender_count == 0 && u->spent_count == 0)
+			stale[stale_n++] = u->customer.user_id;
 	}
 	if (stale_n > 0 &&
 	    !db_exec(op, NULL,
@@ -189,7 +256,7 @@ static bool settle_undecided(struct op *op, struct decide_user *users,
 		     " WHERE tenant_id = $1 AND user_id = ANY ($2)",
 		     ARG_I64(op->tenant_id), ARG_TEXTS(stale, stale_n)))
 		return false;
-	return shut_n == 0 ||
+	return shut.n == 0 ||
 	       db_exec(op, NULL,
 		       "INSERT INTO gate_results AS g (tenant_id, user_id,"
 		       " playbook_id, gate, since)"
@@ -200,9 +267,9 @@ static bool settle_undecided(struct op *op, struct decide_user *users,
 		       " DO UPDATE SET gate = excluded.gate,"
 		       " since = excluded.since"
 		       " WHERE g.gate <> excluded.gate",
-		       ARG_I64(op->tenant_id), ARG_TEXTS(shut, shut_n),
-		       ARG_UUIDS(playbooks, shut_n), ARG_TIME(op->now_us),
-		       ARG_TEXTS(names, shut_n));
+		       ARG_I64(op->tenant_id), ARG_TEXTS(shut.users, shut.n),
+		       ARG_UUIDS(shut.playbooks, shut.n), ARG_TIME(op->now_us),
+		       ARG_TEXTS(shut.names, shut.n));
 }
 
 bool decide_chunk(struct op *op, struct decide_tenant *tenant,
@@ -216,26 +283,17 @@ bool decide_chunk(struct op *op, struct decide_tenant *tenant,
 	const char *const *ids;
 	struct decide_user *users;
 	size_t id_count, user_count;
+	bool again = true;
 
 	*ret_decisions = 0;
 	ids = distinct_users(op, candidates, count, &id_count);
 	if (!decide_users_load(op, ids, id_count, &users, &user_count))
 		return false;
 	contend(op, tenant, candidates, count, users, user_count);
-	if (!load_winners_facts(op, tenant, users, user_count))
-		return false;
-	for (size_t i = 0; i < user_count; i++) {
-		struct decide_user *user = &users[i];
-
-		if (user->contender_count == 0 || user->closed != NULL)
-			continue;
-		decide_plan(op, tenant, user);
-		/* Who cannot be reached takes nothing from the day. */
-		if (!streq(user->result.action, "wait"))
-			spend(tenant, records, user);
-		if (user->closed == NULL)
-			user->id = uuid_new(op);
-	}
+	/* Each round takes a playbook from each user that goes on. */
+	while (again)
+		if (!plan_round(op, tenant, records, users, user_count, &again))
+			return false;
 	if (!settle_undecided(op, users, user_count))
 		return false;
 	return decide_store(op, tenant, users, user_count, ret_decisions);

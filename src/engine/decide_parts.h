@@ -17,6 +17,7 @@ struct decide_user {
 	const char *inputs; /* JSON of the row as the planner saw it */
 	struct contender *contenders; /* the winner first */
 	size_t contender_count;
+	size_t spent_count; /* behind them: whose max_per_day is used up */
 	const struct plan_fact *facts; /* of the winner's entry */
 	size_t fact_count;
 	bool escalate;

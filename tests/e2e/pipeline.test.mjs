@@ -36,6 +36,24 @@ async function scene({ playbook, traits, approvalMode, config, timezone } = {}) 
 	return { tenant, user, playbook: id, batch };
 }
 
+/* What the API does not show of the one intervention of a customer. */
+async function row_of(tenant, user) {
+	const rows = await stack.sql("select id, status, reason, hold, lapsed_at," +
+		" playbook_id from interventions where tenant_id = $1 and user_id = $2",
+		tenant.id, user);
+	assert.equal(rows.length, 1, `${user} has ${JSON.stringify(rows)}`);
+	return rows[0];
+}
+
+/* The last step of an intervention in its log: [from, to, reason]. */
+async function last_step(tenant, id) {
+	const rows = await stack.sql("select from_status, to_status, reason from" +
+		" intervention_log where tenant_id = $1 and intervention_id = $2" +
+		" order by id", tenant.id, id);
+	const { from_status, to_status, reason } = rows.at(-1);
+	return [from_status, to_status, reason];
+}
+
 async function sent_once(tenant, user) {
 	const seen = await the_intervention(tenant, user);
 	assert.ok(["sent", "delivered"].includes(seen.status), seen.status);
@@ -143,18 +161,19 @@ test("kill switch on: nothing is planned or sent", async () => {
 	await batch();
 	await batch();
 	assert.equal(smtp.to(address(user)).length, 0);
-	const gates = await closed_gates(stack, tenant);
-	assert.ok(gates[user] === "kill_switch" || (await interventions(tenant, user)).length === 0);
+	assert.equal((await interventions(tenant, user)).length, 0);
+	assert.equal((await closed_gates(stack, tenant))[user], "kill_switch");
 });
 
 test("kill switch after approval: held, and sent once it is off", async () => {
 	const { tenant, user, batch } = await scene();
 	await batch();
 	const { id } = await the_intervention(tenant, user);
-	ok(await tenant.admin.put("/api/settings/kill-switch", { active: true }));
 	ok(await approve(tenant, id));
+	ok(await tenant.admin.put("/api/settings/kill-switch", { active: true }));
 	await batch();
-	assert.equal((await the_intervention(tenant, user)).status, "approved");
+	const { status, hold } = await row_of(tenant, user);
+	assert.deepEqual([status, hold], ["approved", "kill_switch"]);
 	assert.equal(smtp.to(address(user)).length, 0);
 	ok(await tenant.admin.put("/api/settings/kill-switch", { active: false }));
 	await batch();
@@ -193,6 +212,158 @@ test("gate daily_budget: the second customer of the day waits", async () => {
 	assert.equal((await interventions(tenant)).length, 1);
 	assert.deepEqual(Object.values(await closed_gates(stack, tenant))
 		.filter((gate) => gate === "daily_budget"), ["daily_budget"]);
+});
+
+test("who cannot be reached takes nothing from the daily budget", async () => {
+	const { tenant, user, batch } = await scene({ config: { daily_budget: 1 } });
+	/* Sorts, and so is decided, before the other. */
+	const mute = await drift(tenant.ingest, `a-${new_user()}`, { email: undefined });
+	await batch();
+	assert.equal((await interventions(tenant, mute)).length, 0);
+	assert.equal((await the_intervention(tenant, user)).status, "planned");
+	const [{ note }] = await stack.sql("select note from decisions where" +
+		" tenant_id = $1 and user_id = $2", tenant.id, mute);
+	assert.equal(note, "no_channel");
+});
+
+test("a day without transport takes nothing from the daily budget", async () => {
+	/* Within one day of UTC, whatever the time is now. */
+	const noon = new Date(Date.now() + DAY);
+	noon.setUTCHours(12, 0, 0, 0);
+	const { tenant, batch } = await scene({ config: { daily_budget: 1 } });
+	await drift(tenant.ingest, new_user());
+	await batch({ now: noon, env: { RETIVO_SMTP_URL: "" } });
+	assert.equal((await interventions(tenant)).length, 0);
+	await batch({ now: new Date(noon.getTime() + 2 * HOUR) });
+	assert.equal((await interventions(tenant)).length, 1);
+});
+
+test("max_per_day reached: the runner-up has its chance", async () => {
+	const tenant = await stack.tenant("Day");
+	const users = [];
+	for (let n = 0; n < 3; n++)
+		users.push(await drift(tenant.ingest, new_user("day")));
+	const low = await activate(tenant, win_back({ name: "Low",
+		constraints: { priority: 10 } }));
+	const high = await activate(tenant, win_back({ name: "High",
+		constraints: { priority: 500, max_per_day: 1 } }));
+	const chosen = async (list) => (await Promise.all(list.map((user) =>
+		row_of(tenant, user)))).map((row) => row.playbook_id).sort();
+	/* In one pass, where the day ends between two customers ... */
+	await stack.batch({ tenant: tenant.id });
+	assert.deepEqual(await chosen(users), [low, low, high].sort());
+	const closed = () => stack.sql("select user_id from gate_results where" +
+		" tenant_id = $1 and playbook_id = $2 and gate = 'daily_budget'",
+		tenant.id, high);
+	assert.equal((await closed()).length, 2);
+	/* ... and in the next, which finds it full. */
+	const late = await drift(tenant.ingest, new_user("day"));
+	await stack.batch({ tenant: tenant.id });
+	assert.deepEqual(await chosen([late]), [low]);
+	assert.ok((await closed()).some((row) => row.user_id === late));
+});
+
+test("max_per_day reached without a runner-up: nothing is planned", async () => {
+	const { tenant, batch } = await scene({
+		playbook: { constraints: { max_per_day: 1 } } });
+	await drift(tenant.ingest, new_user());
+	await batch();
+	await batch();
+	assert.equal((await interventions(tenant)).length, 1);
+	assert.ok(Object.values(await closed_gates(stack, tenant))
+		.includes("daily_budget"));
+});
+
+const opt_out = async (tenant, user) =>
+	ok(await tenant.editor.put(`/api/customers/${user}/preferences`,
+		{ opted_out: true }));
+
+test("opt-out between match and decide: nothing is planned", async () => {
+	const { tenant, user, batch } = await scene();
+	await batch({ stage: "refresh" });
+	await batch({ stage: "match" });
+	const [{ n }] = await stack.sql("select count(*) as n from candidates where" +
+		" tenant_id = $1 and user_id = $2", tenant.id, user);
+	assert.equal(n, 1);
+	await opt_out(tenant, user);
+	await batch({ stage: "decide" });
+	assert.equal((await interventions(tenant, user)).length, 0);
+	assert.equal((await closed_gates(stack, tenant))[user], "opted_out");
+});
+
+test("opt-out between approval and delivery: nothing is sent", async () => {
+	const { tenant, user, batch } = await scene();
+	await batch();
+	ok(await approve(tenant, (await the_intervention(tenant, user)).id));
+	await opt_out(tenant, user);
+	await batch({ stage: "deliver" });
+	await batch();
+	const { status, hold } = await row_of(tenant, user);
+	assert.deepEqual([status, hold], ["approved", "opted_out"]);
+	assert.equal(smtp.to(address(user)).length, 0);
+});
+
+for (const status of ["paused", "archived"])
+	for (const approved of [false, true])
+		test(`playbook ${status}: its ${approved ? "approved" : "planned"} draft is cancelled`, async () => {
+			const { tenant, user, playbook, batch } = await scene();
+			await batch();
+			const { id } = await the_intervention(tenant, user);
+			if (approved)
+				ok(await approve(tenant, id));
+			ok(await tenant.editor.put(`/api/playbooks/${playbook}/status`, { status }));
+			await batch();
+			const row = await row_of(tenant, user);
+			assert.deepEqual([row.status, row.reason],
+				["cancelled", "playbook_inactive"]);
+			assert.deepEqual(await last_step(tenant, id),
+				[approved ? "approved" : "planned", "cancelled", "playbook_inactive"]);
+			assert.equal(smtp.to(address(user)).length, 0);
+		});
+
+/* A draft that the API could not see yet when the playbook stopped. */
+for (const [step, stage] of [["planned", "approve"], ["approved", "deliver"]])
+	test(`stage ${stage} cancels what a stopped playbook left ${step}`, async () => {
+		const { tenant, user, playbook, batch } = await scene();
+		await batch();
+		if (step === "approved")
+			ok(await approve(tenant, (await the_intervention(tenant, user)).id));
+		await stack.sql("update playbooks set status = 'paused' where" +
+			" tenant_id = $1 and id = $2", tenant.id, playbook);
+		await batch({ stage });
+		const row = await row_of(tenant, user);
+		assert.deepEqual([row.status, row.reason], ["cancelled", "playbook_inactive"]);
+		assert.equal(smtp.to(address(user)).length, 0);
+	});
+
+test("what waits goes on once the mode or the kill switch lets it", async () => {
+	const { tenant, user, batch } = await scene();
+	const status = async () => (await row_of(tenant, user)).status;
+	/* As the timer runs it: only what is due, and what is new. */
+	const tick = (hours) => batch({ force: false, now: at(hours * HOUR) });
+	await tick(0);
+	await tick(1);
+	assert.equal(await status(), "planned");
+	ok(await tenant.admin.put("/api/settings/kill-switch", { active: true }));
+	ok(await mode(tenant, "full_auto"));
+	await tick(2);
+	assert.equal(await status(), "planned");
+	ok(await tenant.admin.put("/api/settings/kill-switch", { active: false }));
+	await tick(3);
+	await sent_once(tenant, user);
+});
+
+test("a draft that was checked late is approved still", async () => {
+	const { tenant, user, batch } = await scene({ approvalMode: "full_auto" });
+	const tick = (stage, hours) => batch({ force: false, stage, now: at(hours * HOUR) });
+	for (const stage of ["refresh", "match", "decide"])
+		await tick(stage, 0);
+	await tick("approve", 0);
+	await tick("approve", 1);
+	assert.equal((await row_of(tenant, user)).status, "planned");
+	await tick("check", 2);
+	await tick("approve", 2);
+	assert.equal((await row_of(tenant, user)).status, "approved");
 });
 
 test("gate cooldown: the playbook waits its days, then comes again", async () => {
@@ -266,7 +437,8 @@ test("quiet hours hold in the customer's own zone", async () => {
 			await batch({ now: new Date(noon.getTime() + n * MINUTE) });
 	await sent_once(tokyo.tenant, tokyo.user);
 	assert.equal(smtp.to(address(utc.user)).length, 0);
-	assert.equal((await the_intervention(utc.tenant, utc.user)).status, "approved");
+	const { status, hold } = await row_of(utc.tenant, utc.user);
+	assert.deepEqual([status, hold], ["approved", "quiet_hours"]);
 	await utc.batch({ now: new Date(noon.getTime() + 6 * HOUR) });
 	await sent_once(utc.tenant, utc.user);
 });
@@ -306,19 +478,22 @@ test("many batches at once are one mail for each customer", async () => {
 	assert.equal(rows[0].n, users.length);
 });
 
-test("a customer that comes back is not written to", async () => {
-	const { tenant, user, batch } = await scene({ playbook: {
-		exit_conditions: { days_since_last_activity: { lt: 1 } } } });
-	await batch();
-	const { id } = await the_intervention(tenant, user);
-	ok(await approve(tenant, id));
-	ok(await tenant.ingest.track({ user_id: user, event: "login" }));
-	await batch();
-	await batch();
-	assert.ok(["cancelled", "planned"].includes(
-		(await the_intervention(tenant, user)).status));
-	assert.equal(smtp.to(address(user)).length, 0);
-});
+for (const approved of [false, true])
+	test(`exit met: what is ${approved ? "approved" : "planned"} is cancelled`, async () => {
+		const { tenant, user, batch } = await scene({ playbook: {
+			exit_conditions: { days_since_last_activity: { lt: 1 } } } });
+		await batch();
+		const { id } = await the_intervention(tenant, user);
+		if (approved)
+			ok(await approve(tenant, id));
+		ok(await tenant.ingest.track({ user_id: user, event: "login" }));
+		await batch();
+		const row = await row_of(tenant, user);
+		assert.deepEqual([row.status, row.reason], ["cancelled", "exit_met"]);
+		assert.deepEqual(await last_step(tenant, id),
+			[approved ? "approved" : "planned", "cancelled", "exit_met"]);
+		assert.equal(smtp.to(address(user)).length, 0);
+	});
 
 test("an approval lapses after 48 h", async () => {
 	const { tenant, user, batch } = await scene();
@@ -326,12 +501,16 @@ test("an approval lapses after 48 h", async () => {
 	const { id } = await the_intervention(tenant, user);
 	ok(await approve(tenant, id));
 	ok(await tenant.admin.put("/api/settings/kill-switch", { active: true }));
+	await batch({ now: at(47 * HOUR) });
+	assert.equal((await row_of(tenant, user)).status, "approved");
 	await batch({ now: at(49 * HOUR) });
 	ok(await tenant.admin.put("/api/settings/kill-switch", { active: false }));
 	await batch({ now: at(49 * HOUR + MINUTE) });
-	const seen = await the_intervention(tenant, user);
-	assert.equal(seen.status, "planned");
-	assert.ok(seen.lapsed_at);
+	const { status, lapsed_at } = await row_of(tenant, user);
+	assert.equal(status, "planned");
+	assert.ok(Math.abs(lapsed_at - at(49 * HOUR)) < 5 * MINUTE, String(lapsed_at));
+	assert.deepEqual(await last_step(tenant, id),
+		["approved", "planned", "approval_expired"]);
 	assert.equal(smtp.to(address(user)).length, 0);
 });
 
@@ -339,9 +518,13 @@ test("what nobody approves in 7 days expires", async () => {
 	const { tenant, user, batch } = await scene({
 		playbook: { constraints: { cooldown_days: 30 } } });
 	await batch();
-	await batch({ now: at(8 * DAY) });
-	const all = await interventions(tenant, user);
-	assert.ok(all.some((i) => i.status === "expired"), JSON.stringify(all));
+	await batch({ now: at(6 * DAY) });
+	assert.equal((await row_of(tenant, user)).status, "planned");
+	await batch({ now: at(7 * DAY + MINUTE) });
+	const { id, status, reason } = await row_of(tenant, user);
+	assert.deepEqual([status, reason], ["expired", "not_approved_in_time"]);
+	assert.deepEqual(await last_step(tenant, id),
+		["planned", "expired", "not_approved_in_time"]);
 });
 
 test("SMTP 550 fails for good", async () => {
@@ -550,6 +733,55 @@ test("mail folder: one .eml a message, and never twice", async () => {
 		const link = unsubscribe_link(parsed);
 		assert.equal((await own.client.get(link.pathname)).status, 200);
 		assert.equal((await the_intervention(tenant, user)).status, "delivered");
+	} finally {
+		await own.stop();
+	}
+});
+
+test("mail folder: text of every script is encoded as RFC 2047 and UTF-8", async () => {
+	const own = await start_stack({ mail: true, settings: {
+		RETIVO_MAIL_FROM: "Grüße – Team <hello@sender.example>" } });
+	const name = "Łucja 日本語 🚀";
+	const subject = "Привет, أهلا 日本 ".repeat(6).trim();
+	const line = "Schön, dass du zurückkommst 🚀. ".repeat(40).trim();
+	const goal = "Zurückgewinnen 日本語 🚀.";
+	try {
+		const tenant = await own.tenant("Müller & Söhne");
+		ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));
+		const user = await drift(tenant.ingest, new_user(), { name });
+		await activate(tenant, win_back({ name: "Rückkehr", strategy_hints: {
+			goal, subject, message: `Hej {{name|there}},\n${line}` } }));
+		await own.batch();
+		await own.batch();
+		const { reasoning, status } = await the_intervention(tenant, user);
+		assert.equal(status, "delivered");
+		assert.ok(reasoning.startsWith('Playbook "Rückkehr" '), reasoning);
+		assert.ok(reasoning.endsWith(` Goal: ${goal}`), reasoning);
+		const [mail, ...more] = own.mails();
+		assert.equal(more.length, 0);
+
+		/* The header is ASCII, and no encoded word is longer than 75. */
+		const raw = mail.toString("latin1");
+		const header = raw.slice(0, raw.indexOf("\r\n\r\n"));
+		assert.match(header, /^[\x20-\x7e\r\n]+$/);
+		const words = header.match(/=\?utf-8\?[bq]\?[^?\s]*\?=/gi);
+		assert.ok(words.length > 3 && words.every((word) => word.length <= 75), header);
+		assert.ok(raw.split("\r\n").every((l) => l.length <= 998));
+		for (const word of words) {
+			/* No character is split between two of them. */
+			const [, , how, text] = word.split("?");
+			const bytes = how.toLowerCase() === "b" ? Buffer.from(text, "base64")
+				: Buffer.from(text.replace(/_/g, " ").replace(/=([0-9a-f]{2})/gi,
+					(_, hex) => String.fromCharCode(parseInt(hex, 16))), "latin1");
+			new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+		}
+
+		const parsed = await simpleParser(mail);
+		assert.equal(parsed.subject, subject);
+		assert.equal(parsed.from.value[0].name, "Grüße – Team");
+		assert.equal(parsed.to.value[0].address, address(user));
+		assert.ok(parsed.text.includes(`Hej ${name},\n${line}`), parsed.text);
+		assert.ok(parsed.html.includes(name), parsed.html);
 	} finally {
 		await own.stop();
 	}

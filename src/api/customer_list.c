@@ -313,11 +313,13 @@ static bool stream_row(struct op *op, const struct db_row *row, void *ctx)
 	return response_stream_flush(op, s->rs);
 }
 
+/* The statement lasts as long as its reader, whom nothing else waits for. */
 static bool stream_all(struct op *op, struct response *rs, const struct sql *q)
 {
 	struct stream s = { .rs = rs };
 
-	if (!response_stream_begin(op, rs, 200, &s.j))
+	if (!db_defer(op, "SET LOCAL statement_timeout = '120s'") ||
+	    !response_stream_begin(op, rs, 200, &s.j))
 		return false;
 	json_open(&s.j, '{');
 	json_key(&s.j, "customers");

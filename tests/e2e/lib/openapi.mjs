@@ -1,9 +1,10 @@
 /* The served document: which operation a request is, whether an answer is
- * as the document says, and which operations this run has called. */
+ * as it and the contract say, and which operations this run has called. */
 import { readFileSync, appendFileSync } from "node:fs";
 import { join } from "node:path";
 import Ajv from "ajv/dist/2020.js";
 import formats from "ajv-formats";
+import { check_contract } from "./contract.mjs";
 import { source } from "./place.mjs";
 
 export const document = JSON.parse(
@@ -107,6 +108,7 @@ export function check_answer(method, target, answer) {
 	if (type === "application/json")
 		check_schema(`${pointer}/content/application~1json/schema`,
 			answer.body, what);
+	check_contract(method, op.path, answer);
 	if (answer.status < 400)
 		note_hit(op.id);
 }

@@ -148,6 +148,22 @@ for (const [name, entry_conditions] of Object.entries(bad_conditions))
 			{ name: "x", entry_conditions }), 400, /^entry_conditions/);
 	});
 
+test("conditions: 200 clauses are taken, the 201st is named", async () => {
+	/* Two clauses each. */
+	const pairs = (count) => ({ any: Array.from({ length: count },
+		(_, n) => ({ health: { gt: n / 10, lt: 90 } })) });
+	const post = (entry_conditions) =>
+		tenant.editor.post("/api/playbooks", { name: "Many", entry_conditions });
+	ok(await post(pairs(100)), 201);
+	const { details } = refused(await post(pairs(101)), 400,
+		/^entry_conditions\.any.100.?\.health/);
+	assert.equal(details.length, 1, JSON.stringify(details));
+	assert.match(details[0].message, /200 clauses/);
+	/* One list that is too long by itself is named as a whole. */
+	refused(await post({ any: Array.from({ length: 201 },
+		() => ({ health: { gt: 1 } })) }), 400, "entry_conditions.any");
+});
+
 test("preview-count, dry-run and batch agree for every form", async () => {
 	const shop = await stack.tenant("Forms");
 	ok(await shop.admin.patch("/api/settings", { config: {

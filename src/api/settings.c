@@ -275,10 +275,12 @@ static bool settings_kill_switch(struct op *op, const struct request *rq,
 		return false;
 	if (!tenant_load(op, true, &tenant))
 		return false;
+	/* Its gate closed on everybody: once off, match looks at all again. */
 	if (tenant.kill_switch_active != in.active &&
-	    !audit_put(op, auth_actor(op), "settings.kill_switch", NULL,
-		       tenant.kill_switch_active ? "true" : "false",
-		       in.active ? "true" : "false"))
+	    (!audit_put(op, auth_actor(op), "settings.kill_switch", NULL,
+			tenant.kill_switch_active ? "true" : "false",
+			in.active ? "true" : "false") ||
+	     !rules_touch(op)))
 		return false;
 	return db_one(op, &row,
 		      "UPDATE tenant_settings SET kill_switch_active = $3,"

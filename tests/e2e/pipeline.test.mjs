@@ -163,6 +163,10 @@ test("kill switch on: nothing is planned or sent", async () => {
 	assert.equal(smtp.to(address(user)).length, 0);
 	assert.equal((await interventions(tenant, user)).length, 0);
 	assert.equal((await closed_gates(stack, tenant))[user], "kill_switch");
+	/* Off again: who was kept back is looked at at once. */
+	ok(await tenant.admin.put("/api/settings/kill-switch", { active: false }));
+	await batch();
+	assert.equal(smtp.to(address(user)).length, 1);
 });
 
 test("kill switch after approval: held, and sent once it is off", async () => {

@@ -46,7 +46,9 @@ CREATE TABLE schema_version (
 	name text NOT NULL,
 	applied_at timestamptz NOT NULL DEFAULT now()
 );
-INSERT INTO schema_version (version, name) VALUES (1, 'first schema');
+INSERT INTO schema_version (version, name) VALUES
+	(1, 'first schema'),
+	(2, 'erasure');
 
 -- ---------------------------------------------------------------- global --
 
@@ -497,7 +499,7 @@ CREATE TABLE candidates (
 CREATE TABLE decisions (
 	tenant_id bigint NOT NULL,
 	id uuid NOT NULL,
-	user_id text COLLATE "C" NOT NULL,
+	user_id text COLLATE "C", -- NULL: erased
 	created_at timestamptz NOT NULL,
 	planner text NOT NULL, -- 'builtin', or a model's name
 	action text NOT NULL CHECK (action IN ('intervene', 'wait', 'escalate')),
@@ -522,7 +524,7 @@ CREATE INDEX decisions_user ON decisions (tenant_id, user_id, created_at);
 CREATE TABLE interventions (
 	tenant_id bigint NOT NULL,
 	id uuid NOT NULL,
-	user_id text COLLATE "C" NOT NULL,
+	user_id text COLLATE "C", -- NULL: erased
 	playbook_id uuid,
 	playbook_version integer,
 	decision_id uuid,
@@ -606,7 +608,7 @@ CREATE UNIQUE INDEX intervention_log_seq ON intervention_log (tenant_id, seq);
 CREATE TABLE outcomes (
 	tenant_id bigint NOT NULL,
 	intervention_id uuid NOT NULL,
-	user_id text COLLATE "C" NOT NULL,
+	user_id text COLLATE "C", -- NULL: erased
 	playbook_id uuid,
 	outcome text NOT NULL CHECK (outcome IN
 		('pending', 'positive', 'negative', 'neutral')),
@@ -838,6 +840,21 @@ CREATE FUNCTION pipeline_health()
 	LANGUAGE sql STABLE
 	AS $$ SELECT h.stage, h.finished_at, h.period_s, h.failures
 		FROM batch_heartbeats h $$;
+
+-- Takes what the logs say of an erased customer; their rows stay, and so does
+-- the hash chain, which covers a salted hash of the payload.
+CREATE FUNCTION log_redact(p_user_id text, p_interventions uuid[])
+	RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
+	SET search_path = public, pg_temp AS $$
+	UPDATE audit_log SET object = 'erased', before = NULL, after = NULL,
+		salt = NULL
+		WHERE tenant_id = app_tenant() AND object = p_user_id
+			AND action LIKE 'customer.%';
+	UPDATE intervention_log SET reason = NULL
+		WHERE tenant_id = app_tenant() AND actor <> 'batch'
+			AND intervention_id = ANY (p_interventions)
+			AND reason <> 'erased';
+$$;
 
 -- ------------------------------------------- rights, row-level security --
 

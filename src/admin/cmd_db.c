@@ -25,12 +25,33 @@ struct step {
 	bool alone; /* cannot run in a transaction; must be repeatable */
 };
 
+/* Erased customers leave rows without a name, and logs without payload. */
+static const char erasure[] =
+    "ALTER TABLE decisions ALTER user_id DROP NOT NULL;\n"
+    "ALTER TABLE interventions ALTER user_id DROP NOT NULL;\n"
+    "ALTER TABLE outcomes ALTER user_id DROP NOT NULL;\n"
+    "CREATE FUNCTION log_redact(p_user_id text, p_interventions uuid[])\n"
+    "RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER\n"
+    "SET search_path = public, pg_temp AS $$\n"
+    "UPDATE audit_log SET object = 'erased', before = NULL, after = NULL,\n"
+    "salt = NULL\n"
+    "WHERE tenant_id = app_tenant() AND object = p_user_id\n"
+    "AND action LIKE 'customer.%';\n"
+    "UPDATE intervention_log SET reason = NULL\n"
+    "WHERE tenant_id = app_tenant() AND actor <> 'batch'\n"
+    "AND intervention_id = ANY (p_interventions)\n"
+    "AND reason <> 'erased';\n"
+    "$$;\n"
+    "REVOKE ALL ON FUNCTION log_redact FROM PUBLIC;\n"
+    "GRANT EXECUTE ON FUNCTION log_redact TO retivo_api, retivo_batch;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
  */
 static const struct step steps[] = {
 	{ 1, "first schema", NULL, false },
+	{ 2, "erasure", erasure, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

@@ -93,7 +93,8 @@ static bool interventions_list(struct op *op, const struct request *rq,
 	if (!page_parse(op, rq, &spec, &page) || !good)
 		return false;
 	if (!db_list(op, &rows,
-		     "SELECT id, user_id, playbook_id, status, channel,"
+		     "SELECT id, coalesce(user_id, 'erased') AS user_id,"
+		     " playbook_id, status, channel,"
 		     " subject, message_body, reasoning, confidence,"
 		     " planned_at, approved_at, approved_by, sent_at,"
 		     " delivered_at, paused_at, lapsed_at, source, hold,"

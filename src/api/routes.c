@@ -4,7 +4,7 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 8
+#define ROUTE_LISTS 9
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
@@ -12,6 +12,7 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ customers_routes, customers_route_count },
 		{ events_routes, events_route_count },
 		{ interventions_routes, interventions_route_count },
+		{ personal_data_routes, personal_data_route_count },
 		{ playbooks_routes, playbooks_route_count },
 		{ privacy_routes, privacy_route_count },
 		{ sessions_routes, sessions_route_count },

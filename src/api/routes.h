@@ -14,6 +14,8 @@ extern const struct route events_routes[];
 extern const size_t events_route_count;
 extern const struct route interventions_routes[];
 extern const size_t interventions_route_count;
+extern const struct route personal_data_routes[];
+extern const size_t personal_data_route_count;
 extern const struct route playbooks_routes[];
 extern const size_t playbooks_route_count;
 extern const struct route privacy_routes[];

@@ -19,6 +19,7 @@
 #include "db/db_tx.h"
 #include "db/sql.h"
 #include "engine/playbook_doc.h"
+#include "store/erase.h"
 #include "store/intervention.h"
 
 #define CHUNK 500
@@ -250,8 +251,8 @@ bool stage_approve(struct op *op, struct run *run)
 		next = *(struct approve_state *)run->state;
 	else if (run->force)
 		run_set_cursor(run, NULL);
-	if (!db_begin(op) || !step(op, run, &next, &rows) ||
-	    !run_chunk_done(op, run, rows))
+	if (!db_begin(op) || !erasures_hold_off(op) ||
+	    !step(op, run, &next, &rows) || !run_chunk_done(op, run, rows))
 		return false;
 	if (run->state == NULL)
 		run->state = ARENA_NEW(run->arena, struct approve_state);

@@ -8,6 +8,7 @@
 #include "db/db.h"
 #include "db/db_tx.h"
 #include "engine/decide.h"
+#include "store/erase.h"
 
 #define CHUNK 500
 
@@ -60,7 +61,7 @@ bool stage_decide(struct op *op, struct run *run)
 	struct db_rows rows;
 	size_t n;
 
-	if (!db_begin(op) ||
+	if (!db_begin(op) || !erasures_hold_off(op) ||
 	    !db_rows(op, &rows,
 		     "SELECT user_id, playbook_id, playbook_version"
 		     " FROM candidates WHERE tenant_id = $1"

@@ -16,6 +16,7 @@
 #include "db/sql.h"
 #include "deliver/deliver.h"
 #include "engine/playbook_doc.h"
+#include "store/erase.h"
 #include "store/gates.h"
 #include "store/intervention.h"
 
@@ -216,7 +217,7 @@ static bool claim(struct op *op, struct round *round, const struct due *due,
 	struct db_rows rows;
 
 	*ret_go = false;
-	if (!db_begin(op))
+	if (!db_begin(op) || !erasures_hold_off(op))
 		return false;
 	if (due->playbook_id != NULL &&
 	    !playbook_of(op, round, due->playbook_id, &pb))
@@ -248,7 +249,7 @@ static bool record(struct op *op, struct round *round,
 		   const struct outgoing *out, const struct sent *sent)
 {
 	for (int tries = 1;; tries++) {
-		if (db_begin(op) &&
+		if (db_begin(op) && erasures_hold_off(op) &&
 		    deliver_record(op, &round->sender, out, sent) &&
 		    db_commit(op))
 			return true;

@@ -12,6 +12,7 @@
 #include "db/db.h"
 #include "db/db_tx.h"
 #include "engine/gate.h"
+#include "store/erase.h"
 
 #include <stdio.h>
 
@@ -251,7 +252,8 @@ bool stage_match(struct op *op, struct run *run)
 	struct chunk c = { .count = 0 };
 	bool sweep;
 
-	if (!db_begin(op) || !tenant_config_load(op, &config))
+	if (!db_begin(op) || !erasures_hold_off(op) ||
+	    !tenant_config_load(op, &config))
 		return false;
 	sweep = run->version != config.rules_version;
 	if (!(sweep ? load_sweep(op, run, config.rules_version, &c)

@@ -14,6 +14,7 @@
 #include "batch/stage.h"
 #include "db/db.h"
 #include "db/db_tx.h"
+#include "store/erase.h"
 #include "store/playbook.h"
 
 #include <assert.h>
@@ -304,8 +305,8 @@ bool stage_refresh(struct op *op, struct run *run)
 	struct tenant_config config;
 	bool last = st->phase == PHASE_COUNT;
 
-	if (!db_begin(op) || !tenant_config_load(op, &config) ||
-	    !prepare(op, run, &config))
+	if (!db_begin(op) || !erasures_hold_off(op) ||
+	    !tenant_config_load(op, &config) || !prepare(op, run, &config))
 		return false;
 	if (!do_phase(op, run, st, &config)) {
 		*st = before; /* a retry starts where this call did */

@@ -161,20 +161,25 @@ static bool record_sent(struct op *op, const struct sender *sender,
 	const struct channel *channel = channel_find(out->channel);
 	bool delivered = sent->result == SEND_DELIVERED;
 	int64_t window_us = sender->attribution_days * US_PER_DAY;
+	struct db_row row;
 
 	if (!move(op, INTERVENTION_SENT, out, sent, 0))
 		return false;
 	if (delivered && !move(op, INTERVENTION_DELIVERED, out, sent, 0))
 		return false;
-	if (!db_exec(op, NULL,
-		     "INSERT INTO outcomes (tenant_id, intervention_id,"
-		     " user_id, playbook_id, outcome, window_ends_at)"
-		     " VALUES ($1, $2, $3, $4, 'pending', $5)"
-		     " ON CONFLICT (tenant_id, intervention_id) DO NOTHING",
-		     ARG_I64(op->tenant_id), ARG_UUID(out->id),
-		     ARG_TEXT(out->user_id), ARG_UUID(out->playbook_id),
-		     ARG_TIME(op->now_us + window_us)))
+	if (!db_opt(op, &row,
+		    "INSERT INTO outcomes (tenant_id, intervention_id,"
+		    " user_id, playbook_id, outcome, window_ends_at)"
+		    " SELECT $1, $2, i.user_id, i.playbook_id, 'pending', $3"
+		    " FROM interventions i"
+		    " WHERE i.tenant_id = $1 AND i.id = $2"
+		    " ON CONFLICT (tenant_id, intervention_id) DO NOTHING"
+		    " RETURNING user_id",
+		    ARG_I64(op->tenant_id), ARG_UUID(out->id),
+		    ARG_TIME(op->now_us + window_us)))
 		return false;
+	if (db_found(&row) && db_is_null(&row, "user_id"))
+		return true; /* erased while it was on its way */
 	if (delivered || channel->event_is_message)
 		return deliver_put_event(op, out);
 	return true;

@@ -1,6 +1,8 @@
 /* retivo-admin: what an operator types. */
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { source } from "./lib/place.mjs";
 import { start_stack } from "./lib/stack.mjs";
 import { activate, drift, new_user, ok, refused, win_back } from "./lib/cases.mjs";
 
@@ -22,6 +24,50 @@ test("db apply a second time changes nothing; db verify is content", async () =>
 	await admin("db", "apply");
 	assert.deepEqual(await catalogue(), before);
 	await admin("db", "verify");
+});
+
+/* What a database is made of, in an order of its own. */
+const catalogue = async (database) => {
+	const query = (text) => stack.cluster.query("retivo_admin", text, [], database);
+	const ours = "relnamespace = 'public'::regnamespace";
+	/* Partitions are named by the month of the day. */
+	const lists = await Promise.all([
+		`select relname, relkind, relrowsecurity, relforcerowsecurity, relacl::text
+			from pg_class where ${ours} and not relispartition`,
+		`select relname, attname, atttypid::regtype::text, attnotnull, attidentity::text,
+			collname, pg_get_expr(adbin, adrelid) as default_is, attacl::text
+			from pg_class c join pg_attribute a on attrelid = c.oid and attnum > 0
+			and not attisdropped left join pg_attrdef d on adrelid = c.oid
+			and adnum = attnum left join pg_collation l on l.oid = attcollation
+			where c.${ours} and not relispartition`,
+		`select relname, conname, pg_get_constraintdef(k.oid) from pg_constraint k
+			join pg_class c on c.oid = conrelid where c.${ours} and not relispartition`,
+		`select pg_get_indexdef(indexrelid) from pg_index join pg_class c
+			on c.oid = indexrelid where ${ours} and not relispartition`,
+		`select relname, polname, polcmd::text, pg_get_expr(polqual, polrelid),
+			pg_get_expr(polwithcheck, polrelid) from pg_policy
+			join pg_class c on c.oid = polrelid where not relispartition`,
+		`select proname, pg_get_functiondef(oid), proacl::text from pg_proc
+			where pronamespace = 'public'::regnamespace and prokind = 'f'`,
+		"select version, name from schema_version",
+		"select plans::text from plans",
+	].map(query));
+	/* Layout of a script is no difference. */
+	return lists.flat().map((row) => JSON.stringify(row).replaceAll(/(\\[nt]|\s)+/g, " "))
+		.sort();
+};
+
+test("an upgraded database is like a fresh one", async () => {
+	await stack.cluster.query("super",
+		"create database upgraded owner retivo_admin", [], "postgres");
+	const { code, stderr } = await stack.admin(["db", "apply"], { env: {
+		RETIVO_DATABASE_URL: stack.cluster.url("retivo_admin", "upgraded"),
+		RETIVO_SCHEMA: join(source, "tests/e2e/lib/schema-1.sql") } });
+	assert.equal(code, 0, stderr);
+	const upgraded = await catalogue("upgraded"), fresh = await catalogue("retivo");
+	assert.ok(fresh.length > 500, `${fresh.length} facts`);
+	assert.deepEqual(upgraded.filter((fact) => !fresh.includes(fact)), [], "only upgraded");
+	assert.deepEqual(fresh.filter((fact) => !upgraded.includes(fact)), [], "only fresh");
 });
 
 test("db verify finds a table that was changed by hand", async () => {

@@ -48,7 +48,8 @@ CREATE TABLE schema_version (
 );
 INSERT INTO schema_version (version, name) VALUES
 	(1, 'first schema'),
-	(2, 'erasure');
+	(2, 'erasure'),
+	(3, 'escalations');
 
 -- ---------------------------------------------------------------- global --
 
@@ -531,7 +532,8 @@ CREATE TABLE interventions (
 	source text NOT NULL CHECK (source IN ('automatic', 'manual')),
 	status text NOT NULL DEFAULT 'planned' CHECK (status IN
 		('planned', 'approved', 'sending', 'sent', 'delivered', 'rejected',
-		'cancelled', 'failed', 'expired', 'rolled_back', 'shadow')),
+		'cancelled', 'failed', 'expired', 'rolled_back', 'shadow', 'handled',
+		'delegated')),
 	channel text NOT NULL CHECK (channel IN
 		('email', 'in_app', 'webhook', 'crm', 'escalate')),
 	subject text,
@@ -561,11 +563,16 @@ CREATE TABLE interventions (
 	flag_reason text,
 	shadow boolean NOT NULL DEFAULT false,
 	simulated boolean NOT NULL DEFAULT false,
+	severity text CHECK (severity IN ('Critical', 'High', 'Medium', 'Low')),
+	handled_by text,        -- who handled or delegated an escalation
+	escalation_id uuid,     -- the escalation that was delegated to this row
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT interventions_customer FOREIGN KEY (tenant_id, user_id)
 		REFERENCES customers (tenant_id, user_id),
 	CONSTRAINT interventions_playbook FOREIGN KEY (tenant_id, playbook_id)
-		REFERENCES playbooks (tenant_id, id)
+		REFERENCES playbooks (tenant_id, id),
+	CONSTRAINT interventions_escalation FOREIGN KEY (tenant_id, escalation_id)
+		REFERENCES interventions (tenant_id, id)
 );
 CREATE INDEX interventions_planned ON interventions
 	(tenant_id, planned_at DESC, id DESC);
@@ -580,6 +587,12 @@ CREATE INDEX interventions_unchecked ON interventions (tenant_id, id)
 CREATE UNIQUE INDEX interventions_open_key ON interventions
 	(tenant_id, user_id, playbook_id)
 	WHERE source = 'automatic' AND status IN ('planned', 'approved', 'sending');
+
+-- Escalations are the rows of this channel: there is no second table.
+CREATE INDEX interventions_escalated ON interventions
+	(tenant_id, created_at DESC, id DESC) WHERE channel = 'escalate';
+CREATE UNIQUE INDEX interventions_delegated ON interventions
+	(tenant_id, escalation_id) WHERE escalation_id IS NOT NULL;
 
 -- Every transition. Sealed into a hash chain by the maintain stage: seq,
 -- prev_hash and hash are NULL until then.

@@ -45,6 +45,24 @@ static const char erasure[] =
     "REVOKE ALL ON FUNCTION log_redact FROM PUBLIC;\n"
     "GRANT EXECUTE ON FUNCTION log_redact TO retivo_api, retivo_batch;\n";
 
+/* Escalations are interventions that people end. */
+static const char escalations[] =
+    "ALTER TABLE interventions ADD severity text\n"
+    "CHECK (severity IN ('Critical', 'High', 'Medium', 'Low')),\n"
+    "ADD handled_by text, ADD escalation_id uuid,\n"
+    "DROP CONSTRAINT interventions_status_check,\n"
+    "ADD CONSTRAINT interventions_status_check CHECK (status IN\n"
+    "('planned', 'approved', 'sending', 'sent', 'delivered', 'rejected',\n"
+    "'cancelled', 'failed', 'expired', 'rolled_back', 'shadow', 'handled',\n"
+    "'delegated')),\n"
+    "ADD CONSTRAINT interventions_escalation\n"
+    "FOREIGN KEY (tenant_id, escalation_id)\n"
+    "REFERENCES interventions (tenant_id, id);\n"
+    "CREATE INDEX interventions_escalated ON interventions\n"
+    "(tenant_id, created_at DESC, id DESC) WHERE channel = 'escalate';\n"
+    "CREATE UNIQUE INDEX interventions_delegated ON interventions\n"
+    "(tenant_id, escalation_id) WHERE escalation_id IS NOT NULL;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -52,6 +70,7 @@ static const char erasure[] =
 static const struct step steps[] = {
 	{ 1, "first schema", NULL, false },
 	{ 2, "erasure", erasure, false },
+	{ 3, "escalations", escalations, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

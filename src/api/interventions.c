@@ -1,96 +1,51 @@
 /*
- * Interventions: list, create by hand, approve, pause, reject, dry-run.
+ * Interventions: list, create by hand, approve, pause, reject, roll back,
+ * flag, dry-run.
  * What may follow on what is the table of store/intervention.c; sending is
  * the batch's.
  */
 #include "api/auth.h"
+#include "api/intervention_filter.h"
 #include "api/reply.h"
 #include "api/routes.h"
-#include "base/parse.h"
 #include "engine/decide.h"
 #include "http/body.h"
 #include "http/page.h"
+#include "store/audit.h"
 #include "store/intervention.h"
 
 #define MESSAGE_MAX_BYTES 20000
 #define REASON_MAX_BYTES  2000
 
-static const char *const statuses[] = {
-	"planned",   "approved",    "sending",	 "sent",
-	"delivered", "rejected",    "cancelled", "failed",
-	"expired",   "rolled_back", "shadow",
+static const struct status_word status_words[] = {
+	{ "planned", "planned" },     { "approved", "approved" },
+	{ "sending", "sending" },     { "sent", "sent" },
+	{ "delivered", "delivered" }, { "rejected", "rejected" },
+	{ "cancelled", "cancelled" }, { "failed", "failed" },
+	{ "expired", "expired" },     { "rolled_back", "rolled_back" },
+	{ "shadow", "shadow" },	      { "handled", "handled" },
+	{ "delegated", "delegated" }, { NULL, NULL },
 };
 static const char *const channels[] = { "email", "in_app", "webhook", "crm",
 					NULL };
+static const char *const all_channels[] = { "email", "in_app",	 "webhook",
+					    "crm",   "escalate", NULL };
 
 /* ------------------------------------------------------------------ list -- */
-
-struct filter {
-	const char *statuses[ARRAY_LEN(statuses)];
-	size_t status_count; /* 0: all */
-	const char *user_id, *playbook_id;
-};
-
-/* static: the status that the len bytes at text name, or NULL. */
-static const char *status_find(const char *text, size_t len)
-{
-	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
-		if (strlen(statuses[i]) == len &&
-		    memcmp(statuses[i], text, len) == 0)
-			return statuses[i];
-	}
-	return NULL;
-}
-
-/* One status, or several separated by commas. */
-static bool filter_statuses(struct op *op, const char *text, struct filter *ret)
-{
-	while (text != NULL && *text != '\0') {
-		size_t len = strcspn(text, ",");
-		const char *status = status_find(text, len);
-
-		if (status == NULL || ret->status_count == ARRAY_LEN(statuses))
-			return op_fail_at(op, "status",
-					  "must be statuses of interventions,"
-					  " separated by commas");
-		ret->statuses[ret->status_count++] = status;
-		text += len + (text[len] == ',');
-	}
-	return true;
-}
-
-static bool filter_parse(struct op *op, const struct request *rq,
-			 struct filter *ret)
-{
-	const char *limit = request_query(rq, "limit");
-	const char *playbook_id = request_query(rq, "playbook_id");
-	const char *user_id = request_query(rq, "user_id");
-
-	*ret = (struct filter){ 0 };
-	filter_statuses(op, request_query(rq, "status"), ret);
-	if (limit != NULL && *limit == '\0')
-		op_fail_at(op, "limit", "must be an integer from 1 to 100");
-	if (playbook_id != NULL && *playbook_id != '\0') {
-		if (!parse_is_uuid(playbook_id))
-			op_fail_at(op, "playbook_id", "must be a UUID");
-		ret->playbook_id = playbook_id;
-	}
-	if (user_id != NULL && *user_id != '\0')
-		ret->user_id = user_id;
-	return !op_failed(op);
-}
 
 static bool interventions_list(struct op *op, const struct request *rq,
 			       struct response *rs)
 {
 	static const struct page_spec spec = { "interventions", "tu", 20, 100 };
 	static const char *const keys[] = { "planned_at", "id" };
-	struct filter filter;
+	struct intervention_filter filter;
+	const char *channel = NULL;
 	struct page page;
 	struct db_rows rows;
 
-	bool good = filter_parse(op, rq, &filter);
-	if (!page_parse(op, rq, &spec, &page) || !good)
+	bool ok = intervention_filter_parse(op, rq, status_words, &filter);
+	ok &= request_query_enum(op, rq, "channel", all_channels, &channel);
+	if (!page_parse(op, rq, &spec, &page) || !ok)
 		return false;
 	if (!db_list(op, &rows,
 		     "SELECT id, coalesce(user_id, 'erased') AS user_id,"
@@ -99,13 +54,14 @@ static bool interventions_list(struct op *op, const struct request *rq,
 		     " planned_at, approved_at, approved_by, sent_at,"
 		     " delivered_at, paused_at, lapsed_at, source, hold,"
 		     " reason, flagged, flag_reason, quality_checks,"
-		     " checks_passed, simulated"
+		     " checks_passed, simulated, escalation_id"
 		     " FROM interventions WHERE tenant_id = $1"
 		     " AND ($2::text[] IS NULL OR status = ANY ($2))"
 		     " AND ($3::text IS NULL OR user_id = $3)"
 		     " AND ($4::uuid IS NULL OR playbook_id = $4)"
 		     " AND ($5::timestamptz IS NULL"
 		     " OR (planned_at, id) < ($5, $6::uuid))"
+		     " AND ($8::text IS NULL OR channel = $8)"
 		     " ORDER BY planned_at DESC, id DESC LIMIT $7",
 		     ARG_I64(op->tenant_id),
 		     ARG_TEXTS(filter.status_count ? filter.statuses : NULL,
@@ -113,7 +69,7 @@ static bool interventions_list(struct op *op, const struct request *rq,
 		     ARG_TEXT(filter.user_id), ARG_UUID(filter.playbook_id),
 		     ARG_TIME_IF(page.has_cursor, page.keys[0].i64),
 		     ARG_UUID(page.has_cursor ? page.keys[1].text : NULL),
-		     ARG_I64(page.limit + 1)))
+		     ARG_I64(page.limit + 1), ARG_TEXT(channel)))
 		return false;
 	return reply_page(op, rs, "interventions", &rows, &spec, &page, keys);
 }
@@ -205,8 +161,8 @@ static bool interventions_approve(struct op *op, const struct request *rq,
 	const char *id;
 
 	return request_path_uuid(op, rq, "id", &id) &&
-	       intervention_move(op, INTERVENTION_APPROVE, id, auth_actor(op),
-				 NULL) &&
+	       intervention_move_by_hand(op, INTERVENTION_APPROVE, id,
+					 auth_actor(op), NULL) &&
 	       reply_moved(op, rs, id);
 }
 
@@ -216,8 +172,8 @@ static bool interventions_pause(struct op *op, const struct request *rq,
 	const char *id;
 
 	return request_path_uuid(op, rq, "id", &id) &&
-	       intervention_move(op, INTERVENTION_PAUSE, id, auth_actor(op),
-				 NULL) &&
+	       intervention_move_by_hand(op, INTERVENTION_PAUSE, id,
+					 auth_actor(op), NULL) &&
 	       reply_moved(op, rs, id);
 }
 
@@ -238,9 +194,81 @@ static bool interventions_reject(struct op *op, const struct request *rq,
 	if (!request_path_uuid(op, rq, "id", &id) ||
 	    !body_decode(op, rq, reject_fields, ARRAY_LEN(reject_fields), &in))
 		return false;
-	return intervention_move(op, INTERVENTION_REJECT, id, auth_actor(op),
-				 in.reason) &&
+	return intervention_move_by_hand(op, INTERVENTION_REJECT, id,
+					 auth_actor(op), in.reason) &&
 	       reply_moved(op, rs, id);
+}
+
+struct rollback_in {
+	const char *reason;
+};
+
+static const struct field rollback_fields[] = {
+	FIELD_TEXT(struct rollback_in, reason, false, 0, REASON_MAX_BYTES),
+};
+
+/* What is with the other side already stays there: the answer says so. */
+static bool interventions_rollback(struct op *op, const struct request *rq,
+				   struct response *rs)
+{
+	struct rollback_in in = { 0 };
+	struct db_row row;
+	const char *id;
+
+	if (!request_path_uuid(op, rq, "id", &id) ||
+	    !body_decode_optional(op, rq, rollback_fields,
+				  ARRAY_LEN(rollback_fields), &in) ||
+	    !intervention_move_by_hand(op, INTERVENTION_ROLL_BACK, id,
+				       auth_actor(op), in.reason) ||
+	    !db_one(op, &row,
+		    "SELECT id, status, channel, w.withdrawn,"
+		    " CASE WHEN w.withdrawn AND channel = 'in_app'"
+		    " THEN 'the message is no longer shown'"
+		    " WHEN w.withdrawn THEN 'nothing had left yet'"
+		    " WHEN channel = 'email'"
+		    " THEN 'a mail that was sent cannot be taken back'"
+		    " ELSE 'what was handed over cannot be taken back'"
+		    " END AS note FROM interventions,"
+		    " LATERAL (SELECT channel = 'in_app' OR simulated"
+		    " OR sent_at IS NULL AS withdrawn) w"
+		    " WHERE tenant_id = $1 AND id = $2",
+		    ARG_I64(op->tenant_id), ARG_UUID(id)))
+		return false;
+	return reply_row(op, rs, 200, &row);
+}
+
+/* ------------------------------------------------------------------ flag -- */
+
+struct flag_in {
+	const char *reason;
+};
+
+static const struct field flag_fields[] = {
+	FIELD_TEXT(struct flag_in, reason, true, 1, REASON_MAX_BYTES),
+};
+
+/* The log names who and when; the reason may be about the customer. */
+static bool interventions_flag(struct op *op, const struct request *rq,
+			       struct response *rs)
+{
+	struct flag_in in = { 0 };
+	struct db_row row;
+	const char *id;
+
+	if (!request_path_uuid(op, rq, "id", &id) ||
+	    !body_decode(op, rq, flag_fields, ARRAY_LEN(flag_fields), &in) ||
+	    !db_opt(op, &row,
+		    "UPDATE interventions SET flagged = true, flag_reason = $3"
+		    " WHERE tenant_id = $1 AND id = $2"
+		    " AND user_id IS NOT NULL RETURNING id, flagged",
+		    ARG_I64(op->tenant_id), ARG_UUID(id), ARG_TEXT(in.reason)))
+		return false;
+	if (!db_found(&row))
+		return op_fail(op, FAIL_NOT_FOUND, "not_found",
+			       "no such intervention");
+	return audit_put(op, auth_actor(op), "intervention.flag", id, NULL,
+			 "{\"flagged\":true}") &&
+	       reply_row(op, rs, 200, &row);
 }
 
 /* --------------------------------------------------------------- dry-run -- */
@@ -275,9 +303,13 @@ const struct route interventions_routes[] = {
 	  interventions_dry_run, "dryRunIntervention", 0 },
 	{ HTTP_PUT, "/api/interventions/{id}/approve", ACCESS_EDITOR,
 	  interventions_approve, "approveIntervention", 0 },
+	{ HTTP_PUT, "/api/interventions/{id}/flag", ACCESS_EDITOR,
+	  interventions_flag, "flagIntervention", 0 },
 	{ HTTP_PUT, "/api/interventions/{id}/pause", ACCESS_EDITOR,
 	  interventions_pause, "pauseIntervention", 0 },
 	{ HTTP_PUT, "/api/interventions/{id}/reject", ACCESS_EDITOR,
 	  interventions_reject, "rejectIntervention", 0 },
+	{ HTTP_PUT, "/api/interventions/{id}/rollback", ACCESS_EDITOR,
+	  interventions_rollback, "rollbackIntervention", 0 },
 };
 const size_t interventions_route_count = ARRAY_LEN(interventions_routes);

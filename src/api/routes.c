@@ -4,12 +4,13 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 9
+#define ROUTE_LISTS 10
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
 	const struct route_list lists[ROUTE_LISTS] = {
 		{ customers_routes, customers_route_count },
+		{ escalations_routes, escalations_route_count },
 		{ events_routes, events_route_count },
 		{ interventions_routes, interventions_route_count },
 		{ personal_data_routes, personal_data_route_count },

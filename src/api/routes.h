@@ -10,6 +10,8 @@
 
 extern const struct route customers_routes[];
 extern const size_t customers_route_count;
+extern const struct route escalations_routes[];
+extern const size_t escalations_route_count;
 extern const struct route events_routes[];
 extern const size_t events_route_count;
 extern const struct route interventions_routes[];

@@ -44,7 +44,10 @@ static bool seal_audit(struct op *op, int64_t *ret_rows, bool *ret_more)
 	return true;
 }
 
-/* Planned and not approved in time, paused ones included. */
+/*
+ * Planned and not approved in time, paused ones included. An escalation
+ * stays open until a person handles it.
+ */
 static bool expire_planned(struct op *op, int64_t *ret_rows, bool *ret_more)
 {
 	struct db_rows rows, moved;
@@ -52,7 +55,7 @@ static bool expire_planned(struct op *op, int64_t *ret_rows, bool *ret_more)
 
 	if (!db_rows(op, &rows,
 		     "SELECT id FROM interventions WHERE tenant_id = $1"
-		     " AND status = 'planned'"
+		     " AND status = 'planned' AND channel <> 'escalate'"
 		     " AND greatest(planned_at, lapsed_at) <= $2"
 		     " ORDER BY id LIMIT $3",
 		     ARG_I64(op->tenant_id),

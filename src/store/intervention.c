@@ -7,11 +7,17 @@
 
 #include "base/uuid.h"
 #include "db/db.h"
+#include "db/db_tx.h"
+#include "store/audit.h"
 
 #define OPEN_MAX 4
 
+/* An escalation is handled by people, never approved to be sent. */
+enum kind { MESSAGES, ESCALATIONS, BOTH };
+
 struct verb {
 	const char *name;
+	enum kind of;
 	const char *from[OPEN_MAX];
 	const char *to;
 	const char *code;    /* when the status does not allow it */
@@ -20,75 +26,99 @@ struct verb {
 
 static const struct verb verbs[INTERVENTION_VERBS] = {
 	[INTERVENTION_APPROVE] = { "approve",
+				   MESSAGES,
 				   { "planned" },
 				   "approved",
 				   "not_planned",
 				   "the intervention is not planned" },
 	[INTERVENTION_PAUSE] = { "pause",
+				 MESSAGES,
 				 { "planned", "approved" },
 				 "planned",
 				 "not_pausable",
 				 "the intervention is neither planned nor "
 				 "approved" },
 	[INTERVENTION_REJECT] = { "reject",
+				  MESSAGES,
 				  { "planned" },
 				  "rejected",
 				  "not_planned",
 				  "the intervention is not planned" },
 	[INTERVENTION_LAPSE] = { "lapse",
+				 MESSAGES,
 				 { "approved" },
 				 "planned",
 				 "not_approved",
 				 "the intervention is not approved" },
 	[INTERVENTION_EXPIRE] = { "expire",
+				  MESSAGES,
 				  { "planned" },
 				  "expired",
 				  "not_planned",
 				  "the intervention is not planned" },
 	[INTERVENTION_CANCEL] = { "cancel",
+				  BOTH,
 				  { "planned", "approved" },
 				  "cancelled",
 				  "not_open",
 				  "the intervention is neither planned nor "
 				  "approved" },
 	[INTERVENTION_CLAIM] = { "claim",
+				 MESSAGES,
 				 { "approved" },
 				 "sending",
 				 "not_approved",
 				 "the intervention is not approved" },
 	[INTERVENTION_RETRY] = { "retry",
+				 MESSAGES,
 				 { "sending" },
 				 "approved",
 				 "not_sending",
 				 "the intervention is not being sent" },
 	[INTERVENTION_SENT] = { "sent",
+				MESSAGES,
 				{ "sending" },
 				"sent",
 				"not_sending",
 				"the intervention is not being sent" },
 	[INTERVENTION_DELIVERED] = { "delivered",
+				     MESSAGES,
 				     { "sending", "sent" },
 				     "delivered",
 				     "not_sent",
 				     "the intervention is not sent" },
 	[INTERVENTION_FAIL] = { "fail",
+				MESSAGES,
 				{ "approved", "sending", "sent" },
 				"failed",
 				"not_sending",
 				"the intervention is not being sent" },
 	[INTERVENTION_ROLL_BACK] = { "roll_back",
+				     MESSAGES,
 				     { "approved", "sent", "delivered" },
 				     "rolled_back",
 				     "not_delivered",
 				     "the intervention is not in a status that "
 				     "can be rolled back" },
+	[INTERVENTION_HANDLE] = { "handle",
+				  ESCALATIONS,
+				  { "planned" },
+				  "handled",
+				  "not_open",
+				  "the escalation is not open" },
+	[INTERVENTION_DELEGATE] = { "delegate",
+				    ESCALATIONS,
+				    { "planned" },
+				    "delegated",
+				    "not_open",
+				    "the escalation is not open" },
 };
 
 /* The columns of rows, turned from an array of structs into arrays. */
 struct columns {
 	const char **ids, **log_ids, **users, **playbooks, **decisions;
 	const char **sources, **statuses, **channels, **subjects, **bodies;
-	const char **reasonings, **checks;
+	const char **reasonings, **checks, **severities, **escalations;
 	int64_t *versions;
 	double *confidences;
 	bool *has_confidence, *passed, *shadow;
@@ -97,10 +127,11 @@ struct columns {
 static void columns_fill(struct op *op, struct columns *c,
 			 struct intervention *rows, size_t n)
 {
-	const char ***texts[] = { &c->ids,	 &c->log_ids,	 &c->users,
-				  &c->playbooks, &c->decisions,	 &c->sources,
-				  &c->statuses,	 &c->channels,	 &c->subjects,
-				  &c->bodies,	 &c->reasonings, &c->checks };
+	const char ***texts[] = { &c->ids,	  &c->log_ids,	  &c->users,
+				  &c->playbooks,  &c->decisions,  &c->sources,
+				  &c->statuses,	  &c->channels,	  &c->subjects,
+				  &c->bodies,	  &c->reasonings, &c->checks,
+				  &c->severities, &c->escalations };
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*texts[i] = ARENA_ARRAY(op->arena, const char *, n);
@@ -130,6 +161,8 @@ static void columns_fill(struct op *op, struct columns *c,
 		c->has_confidence[i] = row->has_confidence;
 		c->confidences[i] = row->confidence;
 		c->checks[i] = row->quality_checks;
+		c->severities[i] = row->severity;
+		c->escalations[i] = row->escalation_id;
 		c->passed[i] = row->checks_passed;
 		c->shadow[i] = row->shadow;
 	}
@@ -149,21 +182,28 @@ bool interventions_insert(struct op *op, struct intervention *rows, size_t n,
 		     " user_id, playbook_id, playbook_version, decision_id,"
 		     " source, status, channel, subject, message_body,"
 		     " reasoning, confidence, quality_checks, checks_passed,"
-		     " shadow, created_at, planned_at)"
+		     " shadow, created_at, planned_at, severity,"
+		     " escalation_id)"
 		     " SELECT $1, r.id, r.user_id, r.playbook_id,"
 		     " nullif(r.version, 0)::integer, r.decision_id, r.source,"
 		     " r.status, r.channel, r.subject, r.body, r.reasoning,"
 		     " CASE WHEN r.has_confidence THEN r.confidence::real END,"
 		     " r.checks, CASE WHEN r.checks IS NOT NULL"
-		     " THEN r.passed END, r.shadow, $2, $2"
+		     " THEN r.passed END, r.shadow, $2, $2,"
+		     " CASE WHEN r.channel = 'escalate' THEN coalesce("
+		     "r.severity, (SELECT initcap(c.risk_level)"
+		     " FROM customers c WHERE c.tenant_id = $1"
+		     " AND c.user_id = r.user_id)) END, r.escalation_id"
 		     " FROM unnest($3::uuid[], $4::text[], $5::uuid[],"
 		     " $6::bigint[], $7::uuid[], $8::text[], $9::text[],"
 		     " $10::text[], $11::text[], $12::text[], $13::text[],"
 		     " $14::boolean[], $15::double precision[], $16::jsonb[],"
-		     " $17::boolean[], $18::boolean[]) AS r(id, user_id,"
+		     " $17::boolean[], $18::boolean[], $22::text[],"
+		     " $23::uuid[]) AS r(id, user_id,"
 		     " playbook_id, version, decision_id, source, status,"
 		     " channel, subject, body, reasoning, has_confidence,"
-		     " confidence, checks, passed, shadow)"
+		     " confidence, checks, passed, shadow, severity,"
+		     " escalation_id)"
 		     " ON CONFLICT (tenant_id, user_id, playbook_id)"
 		     " WHERE source = 'automatic' AND status IN ('planned',"
 		     " 'approved', 'sending') DO NOTHING"
@@ -185,7 +225,8 @@ bool interventions_insert(struct op *op, struct intervention *rows, size_t n,
 		     ARG_DOUBLES(c.confidences, n), ARG_JSONS(c.checks, n),
 		     ARG_BOOLS(c.passed, n), ARG_BOOLS(c.shadow, n),
 		     ARG_UUIDS(c.log_ids, n), ARG_TEXT(actor),
-		     ARG_TEXT(op->tag)))
+		     ARG_TEXT(op->tag), ARG_TEXTS(c.severities, n),
+		     ARG_UUIDS(c.escalations, n)))
 		return false;
 	db_each (row, &made)
 		rows[db_i64(&row, "n") - 1].inserted = true;
@@ -206,8 +247,7 @@ bool interventions_move(struct op *op, const struct intervention_move *move,
 		log_ids[i] = uuid_new(op);
 	/*
 	 * The row is locked before it is looked at: the loser of two at once
-	 * waits, sees the new status, and moves nothing. An escalation is
-	 * handled by people, never approved to be sent.
+	 * waits, sees the new status, and moves nothing.
 	 */
 	if (!db_rows(
 		op, &moved,
@@ -216,7 +256,8 @@ bool interventions_move(struct op *op, const struct intervention_move *move,
 		" JOIN unnest($2::uuid[], $3::uuid[]) AS w(id, log_id)"
 		" ON w.id = i.id"
 		" WHERE i.tenant_id = $1 AND i.status = ANY ($4)"
-		" AND ($6 <> 'approve' OR i.channel <> 'escalate')"
+		" AND ($13::boolean IS NULL"
+		" OR (i.channel = 'escalate') = $13)"
 		" ORDER BY i.id FOR UPDATE OF i),"
 		" moved AS (UPDATE interventions i SET status = $5,"
 		" approved_at = CASE WHEN $6 = 'approve' THEN $7"
@@ -245,11 +286,15 @@ bool interventions_move(struct op *op, const struct intervention_move *move,
 		" ELSE i.delivered_at END,"
 		" simulated = i.simulated OR $12,"
 		" ended_at = CASE WHEN $5 IN ('rejected', 'cancelled',"
-		" 'failed', 'expired', 'rolled_back') THEN $7"
+		" 'failed', 'expired', 'rolled_back', 'handled',"
+		" 'delegated') THEN $7"
 		" ELSE i.ended_at END,"
 		" reason = CASE WHEN $5 IN ('rejected', 'cancelled',"
-		" 'failed', 'expired', 'rolled_back') THEN $9"
+		" 'failed', 'expired', 'rolled_back', 'handled',"
+		" 'delegated') THEN $9"
 		" ELSE i.reason END,"
+		" handled_by = CASE WHEN $6 IN ('handle', 'delegate')"
+		" THEN $8 ELSE i.handled_by END,"
 		" hold = NULL"
 		" FROM old WHERE i.tenant_id = $1 AND i.id = old.id"
 		" RETURNING i.id, i.status, i.user_id, i.playbook_id,"
@@ -266,11 +311,36 @@ bool interventions_move(struct op *op, const struct intervention_move *move,
 		ARG_TEXT(op->tag),
 		ARG_TIME_IF(move->verb == INTERVENTION_RETRY,
 			    move->next_attempt_us),
-		ARG_BOOL(move->simulated)))
+		ARG_BOOL(move->simulated),
+		ARG_BOOL_IF(verb->of != BOTH, verb->of == ESCALATIONS)))
 		return false;
 	if (ret_moved != NULL)
 		*ret_moved = moved;
 	return true;
+}
+
+/* Why a row did not move: it is unknown, no such thing, or elsewhere. */
+static bool refuse(struct op *op, const struct verb *verb, const char *id)
+{
+	struct db_row row;
+
+	if (!db_opt(op, &row,
+		    "SELECT channel = 'escalate' AS is_escalation"
+		    " FROM interventions WHERE tenant_id = $1 AND id = $2",
+		    ARG_I64(op->tenant_id), ARG_UUID(id)))
+		return false;
+	bool known = db_found(&row);
+	bool is_escalation = known && db_bool(&row, "is_escalation");
+	if (verb->of == ESCALATIONS && !is_escalation)
+		return op_fail(op, FAIL_NOT_FOUND, "not_found",
+			       "no such escalation");
+	if (!known)
+		return op_fail(op, FAIL_NOT_FOUND, "not_found",
+			       "no such intervention");
+	if (verb->of == MESSAGES && is_escalation)
+		return op_fail(op, FAIL_NOT_FOUND, "is_escalation",
+			       "an escalation is handled or delegated");
+	return op_fail(op, FAIL_NOT_FOUND, verb->code, "%s", verb->message);
 }
 
 bool intervention_move(struct op *op, enum intervention_verb verb,
@@ -287,10 +357,27 @@ bool intervention_move(struct op *op, enum intervention_verb verb,
 
 	if (!interventions_move(op, &move, &moved))
 		return false;
-	if (moved.count == 0)
-		return op_fail(op, FAIL_NOT_FOUND, verbs[verb].code, "%s",
-			       verbs[verb].message);
-	return true;
+	return moved.count > 0 || refuse(op, &verbs[verb], id);
+}
+
+bool intervention_move_by_hand(struct op *op, enum intervention_verb verb,
+			       const char *id, const char *actor,
+			       const char *reason)
+{
+	if (intervention_move(op, verb, id, actor, reason))
+		return true;
+	if (op->fail.kind != FAIL_NOT_FOUND ||
+	    streq(op->fail.code, "not_found"))
+		return false;
+	struct fail found = op->fail;
+	const char *after =
+	    arena_printf(op->arena, "{\"verb\":\"%s\",\"code\":\"%s\"}",
+			 verbs[verb].name, found.code);
+	op_clear(op);
+	if (audit_put(op, actor, "intervention.refused", id, NULL, after) &&
+	    db_commit(op))
+		op->fail = found;
+	return false;
 }
 
 bool interventions_cancel_of_playbook(struct op *op, const char *playbook_id,

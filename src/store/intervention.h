@@ -29,6 +29,8 @@ struct intervention {
 	const char *quality_checks; /* JSON; NULL: not checked yet */
 	bool checks_passed;	    /* null while quality_checks is NULL */
 	bool shadow;
+	const char *severity;	   /* of an escalation; NULL: by the risk */
+	const char *escalation_id; /* that was delegated to this row */
 	bool inserted; /* out: false when an open one stood in the way */
 };
 
@@ -50,8 +52,10 @@ MUST_CHECK bool interventions_insert(struct op *op, struct intervention *rows,
 	" i.message_body)::text, 'UTF8'))"
 
 /*
- * What can happen to an intervention: one table row in intervention.c
- * holds from which statuses, to which, and the code when it may not.
+ * What can happen to an intervention; an escalation, which is one with the
+ * channel 'escalate', knows cancel, handle and delegate alone. One table row in
+ * intervention.c holds from which statuses, to which, and the code when it may
+ * not.
  */
 enum intervention_verb {
 	INTERVENTION_APPROVE,	/* planned → approved: binds text and stage */
@@ -66,6 +70,8 @@ enum intervention_verb {
 	INTERVENTION_DELIVERED, /* sending, sent → delivered */
 	INTERVENTION_FAIL,	/* approved, sending, sent → failed */
 	INTERVENTION_ROLL_BACK, /* approved, sent, delivered → rolled_back */
+	INTERVENTION_HANDLE,	/* an escalation: planned → handled */
+	INTERVENTION_DELEGATE,	/* an escalation: planned → delegated */
 	INTERVENTION_VERBS
 };
 
@@ -89,13 +95,25 @@ MUST_CHECK bool interventions_move(struct op *op,
 				   struct db_rows *ret_moved);
 
 /*
- * Moves one. Fails: FAIL_NOT_FOUND "not_planned" (approve, reject),
- * "not_pausable" (pause), "not_approved" (lapse, claim), "not_sending"
- * (retry, sent), … when it is unknown or its status does not allow it.
+ * Moves one. Fails: FAIL_NOT_FOUND "not_found" when it is unknown,
+ * "is_escalation" when only messages know the verb, and when its status
+ * does not allow it "not_planned" (approve, reject), "not_pausable"
+ * (pause), "not_approved" (lapse, claim), "not_sending" (retry, sent),
+ * "not_delivered" (roll back), "not_open" (handle, delegate), …
  */
 MUST_CHECK bool intervention_move(struct op *op, enum intervention_verb verb,
 				  const char *id, const char *actor,
 				  const char *reason);
+
+/*
+ * The same for a person's request, as the first change of its transaction:
+ * an attempt that the status does not allow (somebody else was first) is
+ * written to the audit log as "intervention.refused" and committed.
+ */
+MUST_CHECK bool intervention_move_by_hand(struct op *op,
+					  enum intervention_verb verb,
+					  const char *id, const char *actor,
+					  const char *reason);
 
 /*
  * Cancels the unsent automatic rows of a playbook that is paused or

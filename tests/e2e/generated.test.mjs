@@ -31,6 +31,10 @@ const makers = {
 		user_id: await drift(tenant.ingest, new_user("generated")),
 		playbook_id: ok(await tenant.editor.post("/api/playbooks", win_back()), 201).id,
 		channel: "in_app", message_body: "Hello" }), 201).id,
+	"/api/escalations/{id}": async () => ok(await tenant.editor.post("/api/escalations", {
+		user_id: await drift(tenant.ingest, new_user("generated")),
+		playbook_id: ok(await tenant.editor.post("/api/playbooks", win_back()), 201).id,
+		severity: "Low", reason: "generated" }), 201).id,
 	"/api/settings/api-keys/{id}": async () => ok(await tenant.admin.post(
 		"/api/settings/api-keys", { label: "x", scope: "read" }), 201).id,
 };

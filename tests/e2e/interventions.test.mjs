@@ -109,9 +109,11 @@ test("absent, foreign and malformed ids are 404", async () => {
 	const { id } = ok(await other.editor.post("/api/interventions",
 		{ user_id: user, playbook_id: their, channel: "in_app" }), 201);
 	for (const bad of [id, ABSENT, "int_abc123", "%20", "x".repeat(500)])
-		for (const verb of ["approve", "pause", "reject"])
-			refused(await act(bad, verb, { reason: "x" }), 404);
-	assert.equal((await the_intervention(other, user)).status, "planned");
+		for (const verb of ["approve", "pause", "reject", "rollback", "flag"])
+			assert.equal(refused(await act(bad, verb, { reason: "x" }), 404).code,
+				"not_found");
+	const untouched = await the_intervention(other, user);
+	assert.deepEqual([untouched.status, untouched.flagged], ["planned", false]);
 	refused(await tenant.editor.post("/api/interventions", { user_id: await someone(),
 		playbook_id: their, channel: "email" }), 404);
 });
@@ -134,6 +136,135 @@ test("list: newest first, 20 by default, at most 100", async () => {
 	assert.deepEqual(rest.interventions.map((i) => i.message_body), ["n2", "n1", "n0"]);
 	for (const bad of ["abc", "0", "-5", "1.5", "", "99999999999999999999"])
 		refused(await shop.viewer.get(`/api/interventions?limit=${bad}`), 400, "limit");
+});
+
+test("list: filters, and cursors that do not fit", async () => {
+	const user = await someone();
+	const { id } = await make(user, { channel: "in_app" });
+	const ids = async (query) => ok(await tenant.viewer.get(
+		`/api/interventions?user_id=${user}&${query}`)).interventions.map((i) => i.id);
+	for (const hit of ["", "channel=in_app", "status=planned", "status=sent,planned",
+		`playbook_id=${playbook}`, "status=&channel="])
+		assert.deepEqual(await ids(hit), [id], hit);
+	for (const miss of ["channel=email", "status=approved", `playbook_id=${ABSENT}`])
+		assert.deepEqual(await ids(miss), [], miss);
+	refused(await tenant.viewer.get("/api/interventions?status=open&channel=pigeon" +
+		"&playbook_id=x&limit=abc&cursor=x"), 400, "status", "channel", "playbook_id", "limit");
+	refused(await tenant.viewer.get("/api/interventions?cursor=x"), 400, "cursor");
+});
+
+/* One message by hand, approved and sent. */
+async function sent(channel, more = {}) {
+	const user = await someone();
+	/* An approval is bound to the stage, which must be known first. */
+	await stack.batch({ tenant: tenant.id, stage: "refresh" });
+	const { id } = await make(user, { channel, subject: "A subject",
+		message_body: "Hello from a person, long enough.", ...more });
+	ok(await act(id, "approve"));
+	await stack.batch({ tenant: tenant.id });
+	return { id, user };
+}
+
+test("rollback: a mail cannot be taken back, and the answer says so", async () => {
+	const { id, user } = await sent("email");
+	assert.match((await the_intervention(tenant, user)).status, /^(sent|delivered)$/);
+	const back = ok(await act(id, "rollback", { reason: "wrong link" }));
+	assert.deepEqual([back.id, back.status, back.withdrawn], [id, "rolled_back", false]);
+	assert.match(back.note, /cannot be taken back/);
+	const [log] = await stack.sql("select from_status, actor, reason from intervention_log" +
+		" where tenant_id = $1 and intervention_id = $2 and to_status = 'rolled_back'",
+		tenant.id, id);
+	assert.match(log.from_status, /^(sent|delivered)$/);
+	assert.match(log.actor, /^key:/);
+	assert.equal(log.reason, "wrong link");
+	assert.equal((await the_intervention(tenant, user)).reason, "wrong link");
+	assert.equal(refused(await act(id, "rollback"), 404).code, "not_delivered");
+});
+
+test("rollback: what is in the product is withdrawn, what waits is not sent", async () => {
+	const shown = await sent("in_app");
+	const back = ok(await act(shown.id, "rollback", {}));
+	assert.deepEqual([back.status, back.withdrawn], ["rolled_back", true]);
+	assert.match(back.note, /no longer shown/);
+
+	const user = await someone();
+	await stack.batch({ tenant: tenant.id, stage: "refresh" });
+	const { id } = await make(user);
+	assert.equal(refused(await act(id, "rollback"), 404).code, "not_delivered");
+	ok(await act(id, "approve"));
+	const early = ok(await act(id, "rollback"));
+	assert.deepEqual([early.status, early.withdrawn], ["rolled_back", true]);
+	await stack.batch({ tenant: tenant.id });
+	assert.equal((await the_intervention(tenant, user)).status, "rolled_back");
+	assert.ok(!stack.mails().some((mail) => mail.includes(`${user}@`)));
+	refused(await act(id, "rollback", { reason: 7 }), 400, "reason");
+	refused(await act(id, "rollback", { reason: "x".repeat(2001) }), 400, "reason");
+});
+
+test("flag: any status, a reason is needed, the log names who", async () => {
+	const fresh = await someone();
+	const planned = await make(fresh);
+	const gone = await sent("email");
+	for (const [id, user] of [[planned.id, fresh], [gone.id, gone.user]]) {
+		const { status } = await the_intervention(tenant, user);
+		assert.deepEqual(ok(await act(id, "flag", { reason: "too pushy" })), { id, flagged: true });
+		ok(await act(id, "flag", { reason: "wrong name" }));
+		const seen = await the_intervention(tenant, user);
+		assert.deepEqual([seen.flagged, seen.flag_reason, seen.status],
+			[true, "wrong name", status]);
+		const log = await stack.sql("select actor, after from audit_log where tenant_id = $1" +
+			" and action = 'intervention.flag' and object = $2", tenant.id, id);
+		assert.equal(log.length, 2);
+		assert.match(log[0].actor, /^key:/);
+		assert.ok(!JSON.stringify(log).includes("pushy"));
+	}
+	refused(await act(planned.id, "flag", {}), 400, "reason");
+	refused(await act(planned.id, "flag", { reason: "" }), 400, "reason");
+	refused(await act(planned.id, "flag", { reason: ["x"] }), 400, "reason");
+});
+
+test("viewers and ingest keys may not move or flag", async () => {
+	const { id } = await make(await someone());
+	for (const client of [tenant.viewer, tenant.ingest])
+		for (const verb of ["approve", "pause", "reject", "rollback", "flag"])
+			refused(await client.put(`/api/interventions/${id}/${verb}`, { reason: "x" }), 403);
+});
+
+test("two people at once: one wins, the log shows both", async () => {
+	const PASSWORD = "correct horse battery staple";
+	const people = [];
+	for (const name of ["ann", "bob"]) {
+		await stack.member(tenant, `${name}@members.example`, "editor", PASSWORD);
+		people.push(stack.client.as({ key: ok(await stack.client.post("/api/auth/login",
+			{ email: `${name}@members.example`, password: PASSWORD })).token }));
+	}
+	for (const [verbs, codes] of [
+		[["approve", "approve"], ["not_planned"]],
+		[["approve", "reject"], ["not_planned"]],
+		[["reject", "reject"], ["not_planned"]],
+		[["rollback", "rollback"], ["not_delivered"]]])
+		for (let round = 0; round < 4; round++) {
+			const { id } = await make(await someone());
+			if (verbs[0] === "rollback")
+				ok(await act(id, "approve"));
+			const answers = await Promise.all(people.map((person, n) => person.put(
+				`/api/interventions/${id}/${verbs[n]}`, { reason: "x" })));
+			const lost = answers.findIndex((a) => a.status !== 200);
+			assert.equal(answers.filter((a) => a.status === 200).length, 1, verbs.join());
+			assert.ok(codes.includes(refused(answers[lost], 404).code));
+			const won = await stack.sql("select actor from intervention_log where" +
+				" tenant_id = $1 and intervention_id = $2 order by at desc, id desc limit 1",
+				tenant.id, id);
+			const refusals = await stack.sql("select actor, after from audit_log where" +
+				" tenant_id = $1 and object = $2 and action = 'intervention.refused'",
+				tenant.id, id);
+			assert.equal(refusals.length, 1);
+			assert.deepEqual(refusals[0].after, { verb: verbs[lost].replace("rollback", "roll_back"),
+				code: answers[lost].body.code });
+			assert.match(won[0].actor, /^person:/);
+			assert.match(refusals[0].actor, /^person:/);
+			assert.notEqual(won[0].actor, refusals[0].actor);
+		}
 });
 
 test("dry-run shows clauses and gates, and stores nothing", async () => {

@@ -47,7 +47,9 @@ async function fill(name) {
 	const theirs_message = ok(await tenant.editor.post("/api/interventions",
 		{ user_id: held, playbook_id: theirs_playbook, channel: "in_app",
 			message_body: "waiting" }), 201).id;
-	tenant.made = { theirs_user, theirs_playbook, theirs_message };
+	tenant.made = { theirs_user, theirs_playbook, theirs_message,
+		theirs_escalation: ok(await tenant.editor.post("/api/escalations", { user_id: held,
+			playbook_id: theirs_playbook, severity: "Low", reason: "waiting" }), 201).id };
 	return tenant;
 }
 
@@ -193,7 +195,8 @@ test("a key with a forged tenant part is 401 and stores nothing", async () => {
 test("every operation with an id gives 404 for another tenant's", async () => {
 	const [{ id: key_id }] = ok(await theirs.viewer.get("/api/settings")).api_keys;
 	const ids = { customers: theirs_user, playbooks: theirs_playbook,
-		interventions: theirs_message, "settings/api-keys": key_id };
+		interventions: theirs_message,
+		escalations: theirs.made.theirs_escalation, "settings/api-keys": key_id };
 	const snapshot = async () => JSON.stringify(await Promise.all(["customers",
 		"playbooks", "interventions", "api_keys"].map((name) => stack.sql(
 		`select * from ${name} where tenant_id = $1 order by 2`, theirs.id))));
@@ -203,7 +206,8 @@ test("every operation with an id gives 404 for another tenant's", async () => {
 	for (const op of named) {
 		const kind = Object.keys(ids).find((k) => op.path.startsWith(`/api/${k}/{id}`));
 		assert.ok(kind, `no foreign id for ${op.path}`);
-		const body = { name: "Stolen", status: "archived", reason: "stolen", opted_out: true };
+		const body = { name: "Stolen", status: "archived", reason: "stolen", opted_out: true,
+			action_taken: "stolen", channel: "email" };
 		refused(await ours.admin.call(op.method, op.path.replace("{id}", ids[kind]),
 			{ body: ["GET", "DELETE"].includes(op.method) ? undefined : body }), 404);
 	}

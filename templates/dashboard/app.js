@@ -68,10 +68,17 @@ async function attempt(work) {
 /* ------------------------------------------------------------- pages -- */
 
 function interventionCard(item, names) {
+	const escalated = item.channel === "escalate";
+	const kind = escalated ? "escalations" : "interventions";
 	const act = (verb, body) => attempt(async () => {
-		await api("PUT", `/api/interventions/${item.id}/${verb}`, body);
+		await api("PUT", `/api/${kind}/${item.id}/${verb}`, body);
 		await showPage();
 	});
+	const handle = () => {
+		const action_taken = prompt("What did you do?");
+		if (action_taken !== null)
+			act("handle", { action_taken });
+	};
 	const reject = () => {
 		const reason = prompt("Why is this message not right?");
 		if (reason !== null)
@@ -83,11 +90,14 @@ function interventionCard(item, names) {
 		: failed.length === 0 ? element("span", { class: "good" }, "all checks passed")
 			: element("span", { class: "bad" }, failed.map((check) =>
 				`${check.name}: ${check.detail ?? "failed"}`).join("; "));
-	const actions = element("div", { class: "actions" },
-		element("button", { class: "primary", type: "button", onclick: () => act("approve") },
-			item.channel === "escalate" ? "Take over" : "Approve"),
-		element("button", { type: "button", onclick: () => act("pause") }, "Pause"),
-		element("button", { class: "danger", type: "button", onclick: reject }, "Reject"));
+	const button = (style, text, onclick) =>
+		element("button", { class: style, type: "button", onclick }, text);
+	const actions = element("div", { class: "actions" }, ...(escalated
+		? [button("primary", "Handled", handle),
+			button("", "Write a mail instead", () => act("delegate", { channel: "email" }))]
+		: [button("primary", "Approve", () => act("approve")),
+			button("", "Pause", () => act("pause")),
+			button("danger", "Reject", reject)]));
 	return element("article", { class: "card" },
 		element("div", { class: "row" },
 			element("h2", {}, item.user_id),

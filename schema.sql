@@ -49,7 +49,8 @@ CREATE TABLE schema_version (
 INSERT INTO schema_version (version, name) VALUES
 	(1, 'first schema'),
 	(2, 'erasure'),
-	(3, 'escalations');
+	(3, 'escalations'),
+	(4, 'start of shadow mode');
 
 -- ---------------------------------------------------------------- global --
 
@@ -148,6 +149,7 @@ CREATE TABLE tenant_settings (
 	onboarding_completed boolean NOT NULL DEFAULT false,
 	kill_switch_active boolean NOT NULL DEFAULT false,
 	shadow_mode boolean NOT NULL DEFAULT false,
+	shadow_since timestamptz,
 	shadow_until timestamptz,
 	-- brand_context of the contract: product_description,
 	-- tone_guidelines, things_to_mention, things_to_avoid

@@ -63,6 +63,10 @@ static const char escalations[] =
     "CREATE UNIQUE INDEX interventions_delegated ON interventions\n"
     "(tenant_id, escalation_id) WHERE escalation_id IS NOT NULL;\n";
 
+/* The report of shadow mode begins there. */
+static const char shadow_since[] =
+    "ALTER TABLE tenant_settings ADD shadow_since timestamptz;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -71,6 +75,7 @@ static const struct step steps[] = {
 	{ 1, "first schema", NULL, false },
 	{ 2, "erasure", erasure, false },
 	{ 3, "escalations", escalations, false },
+	{ 4, "start of shadow mode", shadow_since, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

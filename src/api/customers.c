@@ -248,16 +248,6 @@ static void write_milestones(struct op *op, struct json_out *j,
 	json_close(j);
 }
 
-static void write_rows(struct json_out *j, const char *key,
-		       const struct db_rows *rows)
-{
-	json_key(j, key);
-	json_open(j, '[');
-	db_each (row, rows)
-		db_row_json(j, &row);
-	json_close(j);
-}
-
 static bool customers_get(struct op *op, const struct request *rq,
 			  struct response *rs)
 {
@@ -284,8 +274,8 @@ static bool customers_get(struct op *op, const struct request *rq,
 	json_key(&j, "segment_memberships");
 	json_raw(&j, segments);
 	json_close(&j);
-	write_rows(&j, "events", &events);
-	write_rows(&j, "interventions", &interventions);
+	db_rows_member(&j, "events", &events);
+	db_rows_member(&j, "interventions", &interventions);
 	json_close(&j);
 	return true;
 }

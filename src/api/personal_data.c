@@ -91,16 +91,6 @@ static bool load_messages(struct op *op, const char *user_id, struct copy *ret)
 		       ARG_I64(op->tenant_id), ARG_TEXT(user_id));
 }
 
-static void write_rows(struct json_out *j, const char *key,
-		       const struct db_rows *rows)
-{
-	json_key(j, key);
-	json_open(j, '[');
-	db_each (row, rows)
-		db_row_json(j, &row);
-	json_close(j);
-}
-
 struct stream {
 	struct response *rs;
 	struct json_out j;
@@ -120,12 +110,12 @@ static void write_copy(struct op *op, struct json_out *j,
 	json_pair(j, "exported_at", clock_write(op->arena, op->now_us));
 	json_key(j, "customer");
 	db_row_json(j, &copy->customer);
-	write_rows(j, "milestones", &copy->milestones);
-	write_rows(j, "daily_counts", &copy->days);
-	write_rows(j, "score_history", &copy->history);
-	write_rows(j, "decisions", &copy->decisions);
-	write_rows(j, "interventions", &copy->interventions);
-	write_rows(j, "intervention_log", &copy->log);
+	db_rows_member(j, "milestones", &copy->milestones);
+	db_rows_member(j, "daily_counts", &copy->days);
+	db_rows_member(j, "score_history", &copy->history);
+	db_rows_member(j, "decisions", &copy->decisions);
+	db_rows_member(j, "interventions", &copy->interventions);
+	db_rows_member(j, "intervention_log", &copy->log);
 }
 
 static bool personal_data_export(struct op *op, const struct request *rq,

@@ -11,6 +11,7 @@
 #include "http/body.h"
 #include "http/router.h"
 #include "store/audit.h"
+#include "store/plan.h"
 #include "store/playbook.h"
 
 static const char *const statuses[] = { "draft", "active", "paused", "archived",
@@ -66,40 +67,6 @@ static bool playbooks_list(struct op *op, const struct request *rq,
 		     ARG_I64(op->tenant_id), ARG_TEXT(status)))
 		return false;
 	return reply_rows(op, rs, 200, "playbooks", &rows);
-}
-
-/*
- * One playbook more: within the plan? The settings row is locked, so that
- * two at once cannot both be the last one.
- */
-static bool limit_check(struct op *op)
-{
-	struct db_row row;
-	int64_t count, limit;
-
-	if (!db_one(op, &row,
-		    "SELECT p.playbooks, p.upgrade_to FROM tenant_settings s"
-		    " JOIN tenants t ON t.tenant_id = s.tenant_id"
-		    " JOIN plans p ON p.plan_tier = CASE t.mode"
-		    " WHEN 'test' THEN 'unlimited' ELSE t.plan_tier END"
-		    " WHERE s.tenant_id = $1 FOR NO KEY UPDATE OF s",
-		    ARG_I64(op->tenant_id)) ||
-	    !playbook_count(op, &count))
-		return false;
-	limit = db_i64(&row, "playbooks");
-	if (db_is_null(&row, "playbooks") || count < limit)
-		return true;
-
-	const char *next = db_text(&row, "upgrade_to");
-	op_fail(op, FAIL_FORBIDDEN, "playbook_limit",
-		"the plan allows %lld playbooks", (long long)limit);
-	return op_fail_extra(
-	    op,
-	    arena_printf(op->arena,
-			 "\"current\":%lld,\"limit\":%lld,"
-			 "\"upgrade_to\":%s%s%s",
-			 (long long)count, (long long)limit, next ? "\"" : "",
-			 next ? next : "null", next ? "\"" : ""));
 }
 
 /* The row as the audit log keeps it. */
@@ -160,7 +127,7 @@ static bool playbooks_create(struct op *op, const struct request *rq,
 	struct playbook_docs docs = { in.entry_conditions, in.exit_conditions,
 				      in.constraints, in.strategy_hints };
 	good = playbook_parse(op, &docs, &config, &pb) && good;
-	if (!good || !limit_check(op))
+	if (!good || !plan_room(op, PLAN_PLAYBOOKS))
 		return false;
 
 	struct playbook_row new = {
@@ -285,7 +252,7 @@ static bool playbooks_status(struct op *op, const struct request *rq,
 	    !playbook_lock(op, id, &row))
 		return false;
 	if (streq(row.status, "archived") && !streq(in.status, "archived") &&
-	    !limit_check(op))
+	    !plan_room(op, PLAN_PLAYBOOKS))
 		return false;
 	if (streq(in.status, "active") &&
 	    (!tenant_config_load(op, &config) ||

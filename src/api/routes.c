@@ -4,11 +4,12 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 10
+#define ROUTE_LISTS 13
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
 	const struct route_list lists[ROUTE_LISTS] = {
+		{ brand_routes, brand_route_count },
 		{ customers_routes, customers_route_count },
 		{ escalations_routes, escalations_route_count },
 		{ events_routes, events_route_count },
@@ -18,7 +19,9 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ privacy_routes, privacy_route_count },
 		{ sessions_routes, sessions_route_count },
 		{ settings_routes, settings_route_count },
+		{ shadow_routes, shadow_route_count },
 		{ system_routes, system_route_count },
+		{ webhooks_routes, webhooks_route_count },
 	};
 
 	memcpy(ret, lists, sizeof(lists));

@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "http/router.h"
 
+extern const struct route brand_routes[];
+extern const size_t brand_route_count;
 extern const struct route customers_routes[];
 extern const size_t customers_route_count;
 extern const struct route escalations_routes[];
@@ -26,8 +28,12 @@ extern const struct route sessions_routes[];
 extern const size_t sessions_route_count;
 extern const struct route settings_routes[];
 extern const size_t settings_route_count;
+extern const struct route shadow_routes[];
+extern const size_t shadow_route_count;
 extern const struct route system_routes[];
 extern const size_t system_route_count;
+extern const struct route webhooks_routes[];
+extern const size_t webhooks_route_count;
 
 /*
  * Each file ends with:

@@ -189,3 +189,13 @@ void db_row_json(struct json_out *j, const struct db_row *row)
 	db_row_members(j, row);
 	json_close(j);
 }
+
+void db_rows_member(struct json_out *j, const char *key,
+		    const struct db_rows *rows)
+{
+	json_key(j, key);
+	json_open(j, '[');
+	db_each (row, rows)
+		db_row_json(j, &row);
+	json_close(j);
+}

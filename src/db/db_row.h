@@ -59,4 +59,8 @@ void db_row_members(struct json_out *j, const struct db_row *row);
 /* The row as one JSON object. */
 void db_row_json(struct json_out *j, const struct db_row *row);
 
+/* "key": [rows], in the open JSON object. */
+void db_rows_member(struct json_out *j, const char *key,
+		    const struct db_rows *rows);
+
 #endif

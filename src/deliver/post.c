@@ -127,6 +127,7 @@ static bool posting_next(struct op *op, void *ctx, struct http_send *ret,
 		*ret = (struct http_send){ .url = post->endpoint->url,
 					   .headers = headers,
 					   .body = post->body,
+					   .timeout_ms = post->timeout_ms,
 					   .body_len = strlen(post->body) };
 		*ret_item = post;
 		post->endpoint->running++;

@@ -42,7 +42,8 @@ struct post {
 	const char *event_id; /* webhook-id */
 	const char *type;
 	const char *body;
-	int64_t tries; /* this one included */
+	int64_t tries;	/* this one included */
+	int timeout_ms; /* 0: as net/http_client.h */
 	struct post_endpoint *endpoint;
 	/* What became of it. */
 	enum post_result result;

@@ -88,19 +88,6 @@ bool playbook_load_rows(struct op *op, const char *status,
 	return true;
 }
 
-bool playbook_count(struct op *op, int64_t *ret)
-{
-	struct db_row row;
-
-	if (!db_one(op, &row,
-		    "SELECT count(*) AS n FROM playbooks"
-		    " WHERE tenant_id = $1 AND status <> 'archived'",
-		    ARG_I64(op->tenant_id)))
-		return false;
-	*ret = db_i64(&row, "n");
-	return true;
-}
-
 /* Every version has its row, the newest too. */
 static bool version_insert(struct op *op, const char *actor,
 			   const struct playbook_row *row)

@@ -40,9 +40,6 @@ MUST_CHECK bool playbook_load_rows(struct op *op, const char *status,
 				   struct playbook_row **ret,
 				   size_t *ret_count);
 
-/* How many playbooks are not archived: what the plan's limit counts. */
-MUST_CHECK bool playbook_count(struct op *op, int64_t *ret);
-
 /*
  * Inserts a draft; sets row->id, created_at, status and version. actor as
  * in intervention_log.

@@ -66,6 +66,63 @@ bool webhook_endpoint_add(struct op *op, struct webhook_endpoint *endpoint)
 		       ARG_TIME(op->now_us));
 }
 
+bool webhook_endpoint_rows(struct op *op, struct db_rows *ret)
+{
+	return db_rows(op, ret,
+		       "SELECT " WEBHOOK_COLUMNS " FROM webhook_endpoints w"
+		       " WHERE w.tenant_id = $1 AND w.status <> 'deleted'"
+		       " ORDER BY w.created_at, w.id",
+		       ARG_I64(op->tenant_id));
+}
+
+bool webhook_endpoint_row(struct op *op, const char *id, struct db_row *ret)
+{
+	return db_one(op, ret,
+		      "SELECT " WEBHOOK_COLUMNS ", w.secret AS _secret"
+		      " FROM webhook_endpoints w WHERE w.tenant_id = $1"
+		      " AND w.id = $2 AND w.status <> 'deleted'",
+		      ARG_I64(op->tenant_id), ARG_UUID(id));
+}
+
+bool webhook_endpoint_change(struct op *op, const char *id,
+			     const struct webhook_change *change)
+{
+	static const char *const none[1];
+	const char *const *events =
+	    change->event_count == 0 ? none : change->events;
+	struct db_row row;
+
+	return db_one(
+	    op, &row,
+	    "UPDATE webhook_endpoints SET url = coalesce($4, url),"
+	    " description = coalesce($5, description),"
+	    " events = coalesce($6, events), status = 'active',"
+	    " failing_since = NULL, updated_at = $3"
+	    " WHERE tenant_id = $1 AND id = $2"
+	    " AND status <> 'deleted' RETURNING id",
+	    ARG_I64(op->tenant_id), ARG_UUID(id), ARG_TIME(op->now_us),
+	    ARG_TEXT(change->url), ARG_TEXT(change->description),
+	    ARG_TEXTS(change->has_events ? events : NULL, change->event_count));
+}
+
+bool webhook_endpoint_delete(struct op *op, const char *id)
+{
+	struct db_row row;
+
+	return db_one(op, &row,
+		      "UPDATE webhook_endpoints SET status = 'deleted',"
+		      " updated_at = $3 WHERE tenant_id = $1 AND id = $2"
+		      " AND status <> 'deleted' RETURNING id",
+		      ARG_I64(op->tenant_id), ARG_UUID(id),
+		      ARG_TIME(op->now_us)) &&
+	       db_exec(op, NULL,
+		       "UPDATE deliveries SET status = 'failed',"
+		       " next_attempt_at = NULL, last_error ="
+		       " 'the endpoint was deleted' WHERE tenant_id = $1"
+		       " AND endpoint_id = $2 AND status = 'pending'",
+		       ARG_I64(op->tenant_id), ARG_UUID(id));
+}
+
 bool webhook_secret_open(struct op *op, const char *endpoint_id,
 			 const char *sealed, const char **ret)
 {

@@ -6,6 +6,7 @@
 #define STORE_WEBHOOK_H
 
 #include "base/op.h"
+#include "db/db_row.h"
 
 /* SQL: endpoint w listens to a type; no events means all of them. */
 #define WEBHOOK_LISTENS_SQL(type)                                              \
@@ -27,6 +28,37 @@ struct webhook_endpoint {
 /* Inserts an active endpoint, inside the caller's transaction. */
 MUST_CHECK bool webhook_endpoint_add(struct op *op,
 				     struct webhook_endpoint *endpoint);
+
+/* What a change sets; NULL members stay. */
+struct webhook_change {
+	const char *url;
+	const char *description;
+	bool has_events;
+	const char *const *events;
+	size_t event_count; /* 0 with has_events: all */
+};
+
+#define WEBHOOK_COLUMNS                                                        \
+	"w.id, w.url, w.description, CASE WHEN w.events = '{}' THEN NULL"      \
+	" ELSE to_jsonb(w.events) END AS subscribed_events,"                   \
+	" w.status = 'active' AS active, w.created_at, w.updated_at"
+
+/* The endpoints that are not deleted, oldest first: WEBHOOK_COLUMNS. */
+MUST_CHECK bool webhook_endpoint_rows(struct op *op, struct db_rows *ret);
+
+/* One of them. Fails: FAIL_NOT_FOUND. */
+MUST_CHECK bool webhook_endpoint_row(struct op *op, const char *id,
+				     struct db_row *ret);
+
+/*
+ * Changes one, which makes a disabled one active again, with its waiting
+ * deliveries. Fails: FAIL_NOT_FOUND.
+ */
+MUST_CHECK bool webhook_endpoint_change(struct op *op, const char *id,
+					const struct webhook_change *change);
+
+/* Ends one; what waits for it is not sent. Fails: FAIL_NOT_FOUND. */
+MUST_CHECK bool webhook_endpoint_delete(struct op *op, const char *id);
 
 /* Opens a sealed secret. Fails: FAIL_INTERNAL "sealed_unreadable". */
 MUST_CHECK bool webhook_secret_open(struct op *op, const char *endpoint_id,

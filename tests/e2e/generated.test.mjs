@@ -35,6 +35,9 @@ const makers = {
 		user_id: await drift(tenant.ingest, new_user("generated")),
 		playbook_id: ok(await tenant.editor.post("/api/playbooks", win_back()), 201).id,
 		severity: "Low", reason: "generated" }), 201).id,
+	/* Nobody answers there. */
+	"/api/webhooks/endpoints/{id}": async () => ok(await tenant.admin.post(
+		"/api/webhooks/endpoints", { url: "http://127.0.0.1:9/" }), 201).endpoint.id,
 	"/api/settings/api-keys/{id}": async () => ok(await tenant.admin.post(
 		"/api/settings/api-keys", { label: "x", scope: "read" }), 201).id,
 };

@@ -33,7 +33,7 @@ async function fill(name) {
 	const tenant = await stack.tenant(name);
 	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto",
 		config: { milestones: [{ name: "report", event: "report_created" }] } }));
-	await add_endpoint(stack, tenant, hooks);
+	const theirs_endpoint = await add_endpoint(stack, tenant, hooks);
 	const theirs_user = await drift(tenant.ingest, new_user(name));
 	ok(await tenant.ingest.track({ user_id: theirs_user, event: "x",
 		idempotency_key: "one", timestamp: new Date(Date.now() - 11 * 86400e3).toISOString() }));
@@ -47,7 +47,7 @@ async function fill(name) {
 	const theirs_message = ok(await tenant.editor.post("/api/interventions",
 		{ user_id: held, playbook_id: theirs_playbook, channel: "in_app",
 			message_body: "waiting" }), 201).id;
-	tenant.made = { theirs_user, theirs_playbook, theirs_message,
+	tenant.made = { theirs_endpoint, theirs_user, theirs_playbook, theirs_message,
 		theirs_escalation: ok(await tenant.editor.post("/api/escalations", { user_id: held,
 			playbook_id: theirs_playbook, severity: "Low", reason: "waiting" }), 201).id };
 	return tenant;
@@ -196,9 +196,10 @@ test("every operation with an id gives 404 for another tenant's", async () => {
 	const [{ id: key_id }] = ok(await theirs.viewer.get("/api/settings")).api_keys;
 	const ids = { customers: theirs_user, playbooks: theirs_playbook,
 		interventions: theirs_message,
-		escalations: theirs.made.theirs_escalation, "settings/api-keys": key_id };
+		escalations: theirs.made.theirs_escalation, "settings/api-keys": key_id,
+		"webhooks/endpoints": theirs.made.theirs_endpoint };
 	const snapshot = async () => JSON.stringify(await Promise.all(["customers",
-		"playbooks", "interventions", "api_keys"].map((name) => stack.sql(
+		"playbooks", "interventions", "api_keys", "webhook_endpoints"].map((name) => stack.sql(
 		`select * from ${name} where tenant_id = $1 order by 2`, theirs.id))));
 	const before = await snapshot();
 	const named = operations.filter((op) => op.path.includes("{id}"));

@@ -1,0 +1,75 @@
+/* Limits of plans: one row of this table for each thing that is counted. */
+#include "store/plan.h"
+
+#include "db/db.h"
+#include "db/sql.h"
+
+static const struct {
+	const char *code, *things;
+	/* NULL: no limit; of plans p */
+	struct sql_literal limit;
+	/* how many there are; the tenant's id follows */
+	struct sql_literal count;
+} limits[PLAN_LIMITS] = {
+	[PLAN_PLAYBOOKS] = {
+		"playbook_limit", "playbooks", SQL_LITERAL("p.playbooks"),
+		SQL_LITERAL("SELECT count(*) FROM playbooks x WHERE x.status"
+			    " <> 'archived' AND x.tenant_id = s.tenant_id"),
+	},
+	[PLAN_WEBHOOKS] = {
+		"webhook_limit", "webhook endpoints",
+		SQL_LITERAL("p.webhooks"),
+		SQL_LITERAL("SELECT count(*) FROM webhook_endpoints x"
+			    " WHERE x.status <> 'deleted'"
+			    " AND x.tenant_id = s.tenant_id"),
+	},
+};
+
+static bool lock_settings(struct op *op)
+{
+	return db_exec(op, NULL,
+		       "SELECT 1 FROM tenant_settings WHERE tenant_id = $1"
+		       " FOR NO KEY UPDATE",
+		       ARG_I64(op->tenant_id));
+}
+
+/* After the lock, so that the count sees what its last holder added. */
+static bool load(struct op *op, enum plan_limit what, struct db_row *ret)
+{
+	struct sql q;
+
+	sql_init(&q, op->arena);
+	sql_add(&q, "SELECT p.upgrade_to, ");
+	sql_add_literal(&q, &limits[what].limit);
+	sql_add(&q, " AS most, (");
+	sql_add_literal(&q, &limits[what].count);
+	sql_add(&q, ") AS current FROM tenant_settings s"
+		    " JOIN tenants t ON t.tenant_id = s.tenant_id"
+		    " JOIN plans p ON p.plan_tier = CASE t.mode WHEN 'test'"
+		    " THEN 'unlimited' ELSE t.plan_tier END"
+		    " WHERE s.tenant_id = ");
+	sql_arg(&q, ARG_I64(op->tenant_id));
+	return db_one_sql(op, ret, &q);
+}
+
+bool plan_room(struct op *op, enum plan_limit what)
+{
+	struct db_row row;
+
+	if (!lock_settings(op) || !load(op, what, &row))
+		return false;
+	long long current = db_i64(&row, "current");
+	long long most = db_i64(&row, "most");
+	const char *next = db_text(&row, "upgrade_to");
+
+	if (db_is_null(&row, "most") || current < most)
+		return true;
+	op_fail(op, FAIL_FORBIDDEN, limits[what].code,
+		"the plan allows %lld %s", most, limits[what].things);
+	return op_fail_extra(op, arena_printf(op->arena,
+					      "\"current\":%lld,\"limit\":%lld,"
+					      "\"upgrade_to\":%s%s%s",
+					      current, most, next ? "\"" : "",
+					      next ? next : "null",
+					      next ? "\"" : ""));
+}

@@ -1,0 +1,23 @@
+/*
+ * What the tenant's plan allows. A limit that is reached is a 403 with the
+ * members current, limit and upgrade_to (null on the largest plan).
+ */
+#ifndef STORE_PLAN_H
+#define STORE_PLAN_H
+
+#include "base/op.h"
+
+enum plan_limit {
+	PLAN_PLAYBOOKS, /* that are not archived */
+	PLAN_WEBHOOKS,	/* endpoints that are not deleted */
+	PLAN_LIMITS
+};
+
+/*
+ * Is there room for one more? Locks the settings row until the transaction
+ * ends, so that two at once cannot both be the last one. A test twin has no
+ * limits. Fails: FAIL_FORBIDDEN "playbook_limit", "webhook_limit".
+ */
+MUST_CHECK bool plan_room(struct op *op, enum plan_limit what);
+
+#endif

@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "http/router.h"
 
+extern const struct route analytics_routes[];
+extern const size_t analytics_route_count;
 extern const struct route brand_routes[];
 extern const size_t brand_route_count;
 extern const struct route customers_routes[];

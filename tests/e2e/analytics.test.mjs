@@ -1,0 +1,90 @@
+/* Analytics: each figure against rows that are counted by hand. */
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { start_stack } from "./lib/stack.mjs";
+import { activate, drift, interventions, new_user, ok, refused, win_back } from "./lib/cases.mjs";
+
+let stack;
+
+before(async () => {
+	stack = await start_stack({ mail: true });
+});
+after(() => stack?.stop());
+
+const get = async (tenant, range) =>
+	ok(await tenant.viewer.get("/api/analytics" + (range ? `?range=${range}` : "")));
+const count = (rows, key, value) => rows.find((r) => r[key] === value)?.count ?? 0;
+
+test("an empty tenant has zeros, and no range but three", async () => {
+	const tenant = await stack.tenant();
+	for (const range of [undefined, "7d", "30d", "90d"]) {
+		const seen = await get(tenant, range);
+		assert.equal(seen.range, range ?? "30d");
+		assert.deepEqual(seen.kpis, { total_users: 0, total_interventions: 0,
+			positive_outcome_rate: 0, churn_rate: 0, retention_rate: 0 });
+		assert.deepEqual(seen.top_playbooks, []);
+	}
+	for (const range of ["", "1d", "30", "all", "7D"])
+		refused(await tenant.viewer.get(`/api/analytics?range=${range}`), 400, "range");
+});
+
+test("figures of known lives and outcomes", async () => {
+	const tenant = await stack.tenant();
+	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));
+	const playbook = await activate(tenant, win_back());
+	const users = [];
+	for (let i = 0; i < 5; i++)
+		users.push(await drift(tenant.ingest, new_user("figures")));
+	for (let i = 0; i < 2; i++)
+		await stack.batch({ tenant: tenant.id });
+	const messages = await interventions(tenant);
+	assert.equal(messages.length, 5);
+
+	/* Outcomes as the pipeline would measure them, two days after sending. */
+	const outcomes = ["positive", "positive", "negative", "neutral"];
+	for (const [n, outcome] of outcomes.entries()) {
+		await stack.sql("update outcomes set outcome = $3, measured_at = now()" +
+			" where tenant_id = $1 and intervention_id = $2",
+			tenant.id, messages[n].id, outcome);
+		await stack.sql("update interventions set sent_at = now() - interval '2 days'" +
+			" where tenant_id = $1 and id = $2", tenant.id, messages[n].id);
+	}
+	/* One of the five churned this week, of whom one else came back. */
+	await stack.sql("update customers set lifecycle_stage = 'churned', stage_since = now()" +
+		" where tenant_id = $1 and user_id = $2", tenant.id, users[4]);
+	await stack.sql("insert into score_ledger (tenant_id, user_id, id, at, what, old_value," +
+		" new_value, cause, parts) values ($1, $2, gen_random_uuid(), now(), 'stage'," +
+		" 'at_risk', 'recovered', 'events', '{}')", tenant.id, messages[0].user_id);
+
+	const seen = await get(tenant, "7d");
+	assert.deepEqual(seen.kpis, { total_users: 5, total_interventions: 5,
+		positive_outcome_rate: 0.5, churn_rate: 0.2, retention_rate: 0.8 });
+	assert.equal(seen.roi.recovered_users, 1);
+	assert.equal(seen.roi.intervention_success_rate, 0.5);
+	assert.ok(Math.abs(seen.roi.avg_time_to_outcome_days - 2) < 0.01);
+	assert.deepEqual(seen.roi.outcomes_by_lifecycle_area.map(
+		({ positive, negative, neutral }) => [positive, negative, neutral]), [[2, 1, 1]]);
+	assert.equal(count(seen.lifecycle_distribution, "lifecycle_stage", "churned"), 1);
+	assert.equal(seen.risk_distribution.reduce((n, r) => n + r.count, 0), 5);
+	assert.equal(count(seen.intervention_stats, "status", "delivered"), 5);
+	assert.equal(count(seen.outcome_stats, "outcome", "positive"), 2);
+	assert.deepEqual(seen.top_playbooks, [{ playbook_id: playbook, name: "Win back",
+		interventions: 5, sent: 5, positive: 2, success_rate: 0.5 }]);
+	assert.equal(seen.lifecycle_area_breakdown[0].sent, 5);
+
+	/* What is older than the range is not in it. */
+	await stack.sql("update interventions set planned_at = now() - interval '8 days'" +
+		" where tenant_id = $1", tenant.id);
+	assert.equal((await get(tenant, "7d")).kpis.total_interventions, 0);
+	assert.equal((await get(tenant, "30d")).kpis.total_interventions, 5);
+	/* Nobody else's. */
+	assert.equal((await get(await stack.tenant())).kpis.total_users, 0);
+});
+
+test("a config that is odd but allowed does not break it", async () => {
+	const tenant = await stack.tenant();
+	ok(await tenant.admin.patch("/api/settings", { config: { attribution_days: 14.0 } }));
+	await stack.sql("update tenant_settings set config = config ||" +
+		" '{\"attribution_days\": 14.0}' where tenant_id = $1", tenant.id);
+	ok(await tenant.viewer.get("/api/analytics"));
+});

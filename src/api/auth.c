@@ -45,6 +45,8 @@ bool auth_parse(struct op *op, const struct request *rq, enum access access,
 
 	if (from_cookie)
 		text = request_cookie(op, rq, AUTH_COOKIE);
+	else if (text == NULL) /* as Segment's libraries send a key */
+		text = request_basic_user(op, rq);
 	if (text == NULL || *text == '\0')
 		return missing_key(op);
 	if (!secret_token_parse(op, text, &prefix, &token.tenant_id))

@@ -12,6 +12,8 @@ extern const struct route analytics_routes[];
 extern const size_t analytics_route_count;
 extern const struct route brand_routes[];
 extern const size_t brand_route_count;
+extern const struct route connectors_routes[];
+extern const size_t connectors_route_count;
 extern const struct route customers_routes[];
 extern const size_t customers_route_count;
 extern const struct route escalations_routes[];

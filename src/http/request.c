@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <strings.h>
+#include <sodium/utils.h>
 
 static const char *const method_names[HTTP_METHODS] = {
 	[HTTP_GET] = "GET",	  [HTTP_POST] = "POST",
@@ -284,6 +285,30 @@ const char *request_bearer(const struct request *rq)
 	text += 7;
 	text += strspn(text, " ");
 	return *text == '\0' ? NULL : text;
+}
+
+const char *request_basic_user(struct op *op, const struct request *rq)
+{
+	const char *text = rq->authorization;
+	size_t size, len;
+	char *user;
+
+	if (text == NULL || strncasecmp(text, "Basic ", 6) != 0)
+		return NULL;
+	text += 6;
+	text += strspn(text, " ");
+	size = strlen(text) + 1;
+	user = arena_alloc(op->arena, size);
+	if (sodium_base642bin((unsigned char *)user, size - 1, text, size - 1,
+			      NULL, &len, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) != 0)
+		return NULL;
+	user[len] = '\0';
+	char *colon = strchr(user, ':');
+	if (colon == NULL || colon == user)
+		return NULL;
+	*colon = '\0';
+	return user;
 }
 
 const char *request_form(struct op *op, const struct request *rq,

@@ -119,6 +119,9 @@ const char *request_cookie(struct op *op, const struct request *rq,
 /* The token of "Authorization: Bearer …", or NULL. Borrowed from rq. */
 const char *request_bearer(const struct request *rq);
 
+/* arena: the user of "Authorization: Basic …" (RFC 7617), or NULL. */
+const char *request_basic_user(struct op *op, const struct request *rq);
+
 /*
  * arena: percent-decodes len bytes; plus: '+' is a space (queries, forms).
  * NULL when the encoding is bad, or the result is not UTF-8 or holds NUL.

@@ -44,44 +44,56 @@ bool customers_lock(struct op *op, const char *const *user_ids, size_t count)
 
 #define TRAIT(column)                                                          \
 	" " column " = CASE WHEN t.known ? '" column "'"                       \
-	" THEN t.known->>'" column "' ELSE c." column " END,"
+	" THEN t.known->>'" column "'"                                         \
+	" ELSE coalesce(c." column ", t.once->>'" column "') END,"
 
 bool customers_identify(struct op *op, const char *const *user_ids,
 			const struct traits *traits, size_t count)
 {
 	const char **known = ARENA_ARRAY(op->arena, const char *, count);
 	const char **rest = ARENA_ARRAY(op->arena, const char *, count);
+	const char **once = ARENA_ARRAY(op->arena, const char *, count);
+	const char **once_rest = ARENA_ARRAY(op->arena, const char *, count);
 
 	for (size_t i = 0; i < count; i++) {
 		known[i] = json_text(op->arena, traits[i].known);
 		rest[i] = json_text(op->arena, traits[i].rest);
+		once[i] = json_text(op->arena, traits[i].once_known);
+		once_rest[i] = json_text(op->arena, traits[i].once_rest);
 	}
 	return db_defer(
 	    op,
 	    "UPDATE customers c SET" TRAIT("name") TRAIT("company")
 		TRAIT("role") TRAIT("plan") TRAIT(
 		    "locale") " team_size = CASE WHEN t.known ? 'team_size'"
-			      " THEN (t.known->>'team_size')::integer ELSE c.team_size END,"
+			      " THEN (t.known->>'team_size')::integer"
+			      " ELSE coalesce(c.team_size, (t.once->>'team_size')::integer) END,"
 			      " email = CASE WHEN t.known ? 'email' AND (c.email IS NULL"
 			      " OR nullif(current_setting('app.rank', true), '')::integer > 1)"
-			      " THEN t.known->>'email' ELSE c.email END,"
-			      " timezone = CASE WHEN NOT t.known ? 'timezone' THEN c.timezone"
+			      " THEN t.known->>'email'"
+			      " ELSE coalesce(c.email, t.once->>'email') END,"
+			      " timezone = CASE WHEN NOT t.known ? 'timezone'"
+			      " THEN coalesce(c.timezone, o.name)"
 			      " WHEN z.name IS NOT NULL OR t.known->>'timezone' IS NULL"
 			      " THEN z.name ELSE c.timezone END,"
 			      " properties = CASE WHEN octet_length(c.properties::text)"
-			      " + octet_length(t.rest::text) > 65536 THEN c.properties"
-			      " ELSE c.properties || t.rest || CASE WHEN z.name IS NULL"
+			      " + octet_length(t.rest::text) + octet_length(t.once_rest::text)"
+			      " > 65536 THEN c.properties"
+			      " ELSE t.once_rest || c.properties || t.rest"
+			      " || CASE WHEN z.name IS NULL"
 			      " AND t.known->>'timezone' IS NOT NULL THEN"
 			      " jsonb_build_object('timezone', t.known->'timezone')"
 			      " ELSE '{}' END END,"
 			      " updated_at = $2, eval_at = '-infinity'"
-			      " FROM unnest($3::text[], $4::jsonb[], $5::jsonb[])"
-			      " AS t (user_id, known, rest)"
+			      " FROM unnest($3::text[], $4::jsonb[], $5::jsonb[], $6::jsonb[],"
+			      " $7::jsonb[]) AS t (user_id, known, rest, once, once_rest)"
 			      " LEFT JOIN zones z ON z.name = t.known->>'timezone'"
+			      " LEFT JOIN zones o ON o.name = t.once->>'timezone'"
 			      " WHERE c.tenant_id = $1 AND c.user_id = t.user_id",
 	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 	    ARG_TEXTS(user_ids, count), ARG_JSONS(known, count),
-	    ARG_JSONS(rest, count));
+	    ARG_JSONS(rest, count), ARG_JSONS(once, count),
+	    ARG_JSONS(once_rest, count));
 }
 
 static bool preferences_row(struct op *op, const char *user_id,

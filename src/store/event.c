@@ -205,13 +205,18 @@ static bool merge_traits(struct op *op, const struct event *event,
 	if (!json_parse(op, event->properties, strlen(event->properties),
 			&properties))
 		return false;
-	traits_merge(t, properties);
+	if (streq(event->name, EVENT_SET_ONCE))
+		traits_merge_once(t, properties);
+	else
+		traits_merge(t, properties);
 	return true;
 }
 
 static bool is_identify(const struct event *event)
 {
-	return event->properties != NULL && streq(event->name, EVENT_IDENTIFY);
+	return event->properties != NULL &&
+	       (streq(event->name, EVENT_IDENTIFY) ||
+		streq(event->name, EVENT_SET_ONCE));
 }
 
 /* The users that $identify events name; *ret_keyed: one has a key. */

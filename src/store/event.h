@@ -13,7 +13,8 @@
 #define EVENT_TEXT_MAX	     255	 /* user_id, event, idempotency key */
 #define EVENT_PROPERTIES_MAX (32u << 10) /* bytes of JSON */
 #define EVENT_AHEAD_US	     (INT64_C(3600) * 1000000)
-#define EVENT_IDENTIFY	     "$identify"
+#define EVENT_IDENTIFY	     "$identify" /* its properties are traits */
+#define EVENT_SET_ONCE	     "$set_once" /* where the customer has none */
 
 /* Texts are borrowed, and NUL-terminated UTF-8. */
 struct event {

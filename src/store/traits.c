@@ -67,6 +67,8 @@ void traits_init(struct op *op, struct traits *ret)
 {
 	ret->known = new_object(op);
 	ret->rest = new_object(op);
+	ret->once_known = new_object(op);
+	ret->once_rest = new_object(op);
 }
 
 /* The value as its column holds it: 12.0 is the integer 12. */
@@ -97,5 +99,19 @@ void traits_merge(struct traits *t, struct json_object *properties)
 		else
 			json_object_object_add(t->rest, key,
 					       json_object_get(value));
+	}
+}
+
+void traits_merge_once(struct traits *t, struct json_object *properties)
+{
+	json_object_object_foreach (properties, key, value) {
+		bool column = is_known(key, value);
+		struct json_object *to = column ? t->once_known : t->once_rest;
+
+		if (value == NULL || json_has(to, key))
+			continue;
+		json_object_object_add(to, key,
+				       column ? column_value(value)
+					      : json_object_get(value));
 	}
 }

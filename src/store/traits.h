@@ -16,6 +16,8 @@
 struct traits {
 	struct json_object *known; /* object; only what was given */
 	struct json_object *rest;  /* object */
+	/* The same of $set_once: they count where the customer has none. */
+	struct json_object *once_known, *once_rest;
 };
 
 /* Empty traits; their objects live until the op ends. */
@@ -26,5 +28,8 @@ void traits_init(struct op *op, struct traits *ret);
  * value of the same trait wins.
  */
 void traits_merge(struct traits *t, struct json_object *properties);
+
+/* The same for $set_once: the first value of a trait wins. */
+void traits_merge_once(struct traits *t, struct json_object *properties);
 
 #endif

@@ -50,7 +50,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(1, 'first schema'),
 	(2, 'erasure'),
 	(3, 'escalations'),
-	(4, 'start of shadow mode');
+	(4, 'start of shadow mode'),
+	(5, 'outcomes and sealed logs');
 
 -- ---------------------------------------------------------------- global --
 
@@ -276,6 +277,9 @@ CREATE TABLE customers (
 );
 CREATE INDEX customers_eval ON customers (tenant_id, eval_at);
 CREATE INDEX customers_created ON customers (tenant_id, created_at, user_id);
+-- Who churned in a range of time, for analytics.
+CREATE INDEX customers_churned ON customers (tenant_id, stage_since)
+	WHERE lifecycle_stage = 'churned';
 CREATE INDEX customers_email ON customers (tenant_id, lower(email));
 
 -- Erased users: keyed hash of the user id; blocks re-creation.
@@ -435,6 +439,8 @@ CREATE TABLE score_ledger (
 	parts jsonb NOT NULL,
 	PRIMARY KEY (tenant_id, user_id, id)
 );
+CREATE INDEX score_ledger_recovered ON score_ledger (tenant_id, at)
+	WHERE what = 'stage' AND new_value = 'recovered';
 
 -- Stage, risk and health band per tenant and day, for charts.
 CREATE TABLE daily_counts (
@@ -612,6 +618,8 @@ CREATE TABLE intervention_log (
 	payload_hash bytea,
 	prev_hash bytea,
 	hash bytea,
+	-- Of the reason; once erased, the hash of both (store/seal.h).
+	salt bytea DEFAULT uuid_send(gen_random_uuid()),
 	PRIMARY KEY (tenant_id, id),
 	FOREIGN KEY (tenant_id, intervention_id)
 		REFERENCES interventions (tenant_id, id)
@@ -635,6 +643,11 @@ CREATE TABLE outcomes (
 		REFERENCES interventions (tenant_id, id)
 );
 CREATE INDEX outcomes_playbook ON outcomes (tenant_id, playbook_id, outcome);
+-- What the measure stage has to look at, and what it has found.
+CREATE INDEX outcomes_pending ON outcomes (tenant_id, intervention_id)
+	WHERE outcome = 'pending';
+CREATE INDEX outcomes_measured ON outcomes (tenant_id, measured_at)
+	WHERE outcome <> 'pending';
 
 -- --------------------------------------------------------------- outward --
 
@@ -723,6 +736,21 @@ CREATE TABLE audit_log (
 	PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX audit_log_seq ON audit_log (tenant_id, seq);
+CREATE INDEX audit_log_at ON audit_log (tenant_id, at, id);
+CREATE INDEX audit_log_unsealed ON audit_log (tenant_id, at, id)
+	WHERE seq IS NULL;
+CREATE INDEX intervention_log_unsealed ON intervention_log (tenant_id, at, id)
+	WHERE seq IS NULL;
+
+-- The last row of each chain: rows cut off or put behind it show.
+CREATE TABLE log_heads (
+	tenant_id bigint NOT NULL REFERENCES tenants (tenant_id),
+	log text NOT NULL,
+	seq bigint NOT NULL,
+	hash bytea NOT NULL,
+	sealed_at timestamptz NOT NULL,
+	PRIMARY KEY (tenant_id, log)
+);
 
 -- Batch work unit (stage, tenant): a lease with owner and expiry, renewed
 -- per chunk and fenced by token in each write.
@@ -856,16 +884,31 @@ CREATE FUNCTION pipeline_health()
 	AS $$ SELECT h.stage, h.finished_at, h.period_s, h.failures
 		FROM batch_heartbeats h $$;
 
+-- The hash of what erasure may take from a row of a log (store/seal.h). Of
+-- an erased row it stands in the place of the salt, which has 16 bytes.
+CREATE FUNCTION audit_content(salt bytea, object text, before jsonb,
+	after jsonb) RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE
+	RETURN CASE WHEN octet_length(salt) = 32 THEN salt
+		ELSE sha256(coalesce(salt, ''::bytea) || convert_to(
+			jsonb_build_array(object, before, after)::text, 'UTF8')) END;
+
+CREATE FUNCTION transition_content(salt bytea, reason text)
+	RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE
+	RETURN CASE WHEN octet_length(salt) = 32 THEN salt
+		ELSE sha256(coalesce(salt, ''::bytea)
+			|| convert_to(coalesce(reason, ''), 'UTF8')) END;
+
 -- Takes what the logs say of an erased customer; their rows stay, and so does
--- the hash chain, which covers a salted hash of the payload.
+-- the hash chain, which covers a salted hash of what is taken.
 CREATE FUNCTION log_redact(p_user_id text, p_interventions uuid[])
 	RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
 	SET search_path = public, pg_temp AS $$
-	UPDATE audit_log SET object = 'erased', before = NULL, after = NULL,
-		salt = NULL
+	UPDATE audit_log SET salt = audit_content(salt, object, before, after),
+		object = 'erased', before = NULL, after = NULL
 		WHERE tenant_id = app_tenant() AND object = p_user_id
 			AND action LIKE 'customer.%';
-	UPDATE intervention_log SET reason = NULL
+	UPDATE intervention_log SET salt = transition_content(salt, reason),
+		reason = NULL
 		WHERE tenant_id = app_tenant() AND actor <> 'batch'
 			AND intervention_id = ANY (p_interventions)
 			AND reason <> 'erased';
@@ -906,7 +949,11 @@ $$;
 
 -- The logs are append-only but for sealing, which the batch does.
 REVOKE UPDATE, DELETE ON intervention_log, audit_log FROM retivo_api;
-REVOKE DELETE ON intervention_log, audit_log FROM retivo_batch;
+REVOKE UPDATE, DELETE ON intervention_log, audit_log FROM retivo_batch;
+GRANT UPDATE (seq, payload_hash, prev_hash, hash)
+	ON intervention_log, audit_log TO retivo_batch;
+REVOKE INSERT, UPDATE, DELETE ON log_heads FROM retivo_api;
+REVOKE DELETE ON log_heads FROM retivo_batch;
 REVOKE INSERT, UPDATE, DELETE ON batch_leases, erasures FROM retivo_api;
 GRANT INSERT ON erasures TO retivo_api;
 

@@ -16,6 +16,7 @@
 #define STATEMENT_TIMEOUT_MS 600000
 
 static const struct admin_command commands[] = {
+	{ "audit", "verify", cmd_audit_verify, .usage = "[--tenant N]" },
 	{ "config", NULL, cmd_config, .usage = "", .no_database = true },
 	{ "db", "apply", cmd_db_apply, .usage = "" },
 	{ "db", "verify", cmd_db_verify, .usage = "" },

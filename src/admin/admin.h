@@ -52,6 +52,7 @@ MUST_CHECK bool admin_use_tenant(struct op *op, int64_t tenant_id);
 /* Runs the command that argv names; the exit status of the program. */
 int admin_main(int argc, char **argv);
 
+bool cmd_audit_verify(struct op *op, int argc, char **argv);
 bool cmd_config(struct op *op, int argc, char **argv);
 bool cmd_db_apply(struct op *op, int argc, char **argv);
 bool cmd_db_verify(struct op *op, int argc, char **argv);

@@ -68,6 +68,71 @@ static const char shadow_since[] =
     "ALTER TABLE tenant_settings ADD shadow_since timestamptz;\n";
 
 /*
+ * What measure and analytics look up; the chain of the logs covers a hash of
+ * what erasure may take, so the maintain stage seals all rows anew.
+ */
+static const char sealed_logs[] =
+    "ALTER TABLE intervention_log ADD salt bytea;\n"
+    "ALTER TABLE intervention_log\n"
+    "ALTER salt SET DEFAULT uuid_send(gen_random_uuid());\n"
+    "CREATE INDEX outcomes_pending ON outcomes (tenant_id, intervention_id)\n"
+    "WHERE outcome = 'pending';\n"
+    "CREATE INDEX outcomes_measured ON outcomes (tenant_id, measured_at)\n"
+    "WHERE outcome <> 'pending';\n"
+    "CREATE INDEX audit_log_at ON audit_log (tenant_id, at, id);\n"
+    "CREATE INDEX audit_log_unsealed ON audit_log (tenant_id, at, id)\n"
+    "WHERE seq IS NULL;\n"
+    "CREATE INDEX intervention_log_unsealed ON intervention_log\n"
+    "(tenant_id, at, id) WHERE seq IS NULL;\n"
+    "CREATE INDEX customers_churned ON customers (tenant_id, stage_since)\n"
+    "WHERE lifecycle_stage = 'churned';\n"
+    "CREATE INDEX score_ledger_recovered ON score_ledger (tenant_id, at)\n"
+    "WHERE what = 'stage' AND new_value = 'recovered';\n"
+    "CREATE TABLE log_heads (\n"
+    "tenant_id bigint NOT NULL REFERENCES tenants (tenant_id),\n"
+    "log text NOT NULL, seq bigint NOT NULL, hash bytea NOT NULL,\n"
+    "sealed_at timestamptz NOT NULL, PRIMARY KEY (tenant_id, log));\n"
+    "ALTER TABLE log_heads ENABLE ROW LEVEL SECURITY;\n"
+    "ALTER TABLE log_heads FORCE ROW LEVEL SECURITY;\n"
+    "CREATE POLICY tenant ON log_heads USING (tenant_id = app_tenant())\n"
+    "WITH CHECK (tenant_id = app_tenant());\n"
+    "GRANT SELECT ON log_heads TO retivo_api;\n"
+    "GRANT SELECT, INSERT, UPDATE ON log_heads TO retivo_batch;\n"
+    "REVOKE UPDATE ON intervention_log, audit_log FROM retivo_batch;\n"
+    "GRANT UPDATE (seq, payload_hash, prev_hash, hash)\n"
+    "ON intervention_log, audit_log TO retivo_batch;\n"
+    "CREATE FUNCTION audit_content(salt bytea, object text, before jsonb,\n"
+    "after jsonb) RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE\n"
+    "RETURN CASE WHEN octet_length(salt) = 32 THEN salt\n"
+    "ELSE sha256(coalesce(salt, ''::bytea) || convert_to(\n"
+    "jsonb_build_array(object, before, after)::text, 'UTF8')) END;\n"
+    "CREATE FUNCTION transition_content(salt bytea, reason text)\n"
+    "RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE\n"
+    "RETURN CASE WHEN octet_length(salt) = 32 THEN salt\n"
+    "ELSE sha256(coalesce(salt, ''::bytea)\n"
+    "|| convert_to(coalesce(reason, ''), 'UTF8')) END;\n"
+    "CREATE OR REPLACE FUNCTION log_redact(p_user_id text, p_interventions uuid[])\n"
+    "RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER\n"
+    "SET search_path = public, pg_temp AS $$\n"
+    "UPDATE audit_log SET salt = audit_content(salt, object, before, after),\n"
+    "object = 'erased', before = NULL, after = NULL\n"
+    "WHERE tenant_id = app_tenant() AND object = p_user_id\n"
+    "AND action LIKE 'customer.%';\n"
+    "UPDATE intervention_log SET salt = transition_content(salt, reason),\n"
+    "reason = NULL\n"
+    "WHERE tenant_id = app_tenant() AND actor <> 'batch'\n"
+    "AND intervention_id = ANY (p_interventions)\n"
+    "AND reason <> 'erased';\n"
+    "$$;\n"
+    "REVOKE ALL ON FUNCTION audit_content, transition_content FROM PUBLIC;\n"
+    "GRANT EXECUTE ON FUNCTION audit_content, transition_content\n"
+    "TO retivo_api, retivo_batch;\n"
+    "UPDATE audit_log SET seq = NULL, payload_hash = NULL, prev_hash = NULL,\n"
+    "hash = NULL WHERE seq IS NOT NULL;\n"
+    "UPDATE intervention_log SET seq = NULL, payload_hash = NULL,\n"
+    "prev_hash = NULL, hash = NULL WHERE seq IS NOT NULL;\n";
+
+/*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
  */
@@ -76,6 +141,7 @@ static const struct step steps[] = {
 	{ 2, "erasure", erasure, false },
 	{ 3, "escalations", escalations, false },
 	{ 4, "start of shadow mode", shadow_since, false },
+	{ 5, "outcomes and sealed logs", sealed_logs, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

@@ -4,12 +4,13 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 15
+#define ROUTE_LISTS 16
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
 	const struct route_list lists[ROUTE_LISTS] = {
 		{ analytics_routes, analytics_route_count },
+		{ audit_routes, audit_route_count },
 		{ brand_routes, brand_route_count },
 		{ connectors_routes, connectors_route_count },
 		{ customers_routes, customers_route_count },

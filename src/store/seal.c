@@ -9,23 +9,29 @@
 
 #include <sodium.h>
 
-#define HASH_LEN     crypto_hash_sha256_BYTES
-#define VERIFY_CHUNK 2000
+#define HASH_LEN crypto_hash_sha256_BYTES
 
 #define MICROS(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
 
+#define CONTENT_INTERVENTION "transition_content(l.salt, l.reason)"
 #define PAYLOAD_INTERVENTION                                                   \
 	"sha256(convert_to(jsonb_build_array(l.tenant_id, l.id,"               \
 	" l.intervention_id, " MICROS(                                         \
 	    "l.at") ", l.from_status,"                                         \
-		    " l.to_status, l.actor, l.reason, l.request_id)::text, 'UTF8'))"
+		    " l.to_status, l.actor, l.request_id,"                     \
+		    " encode(" CONTENT_INTERVENTION                            \
+		    ", 'hex'))::text, 'UTF8'))"
 
+#define CONTENT_AUDIT "audit_content(l.salt, l.object, l.before, l.after)"
 #define PAYLOAD_AUDIT                                                          \
-	"sha256(coalesce(l.salt, '') || convert_to("                           \
-	"jsonb_build_array(l.tenant_id, l.id, " MICROS(                        \
-	    "l.at") ","                                                        \
-		    " l.actor, l.action, l.object, l.request_id, l.before,"    \
-		    " l.after)::text, 'UTF8'))"
+	"sha256(convert_to(jsonb_build_array(l.tenant_id, l.id, " MICROS(      \
+	    "l.at") ", l.actor, l.action, l.request_id,"                       \
+		    " encode(" CONTENT_AUDIT ", 'hex'))::text, 'UTF8'))"
+
+/* What erasure leaves behind: nothing but the hash in the salt's place. */
+#define REDACTED_INTERVENTION "l.reason IS NULL"
+#define REDACTED_AUDIT                                                         \
+	"l.object = 'erased' AND l.before IS NULL AND l.after IS NULL"
 
 /* The new rows behind the chain's last, oldest first. */
 #define UNSEALED(table, payload)                                               \
@@ -45,11 +51,51 @@
 	" u (id, seq, payload_hash, prev_hash, hash)"                          \
 	" WHERE l.tenant_id = $1 AND l.id = u.id AND l.seq IS NULL"
 
-#define SEALED(table, payload)                                                 \
-	"SELECT l.seq, l.payload_hash, l.prev_hash, l.hash, " payload          \
-	" = l.payload_hash AS fits FROM " table " l"                           \
-	" WHERE l.tenant_id = $1 AND l.seq > $2"                               \
-	" ORDER BY l.seq LIMIT $3"
+#define UPSERT_HEAD                                                            \
+	"INSERT INTO log_heads AS h (tenant_id, log, seq, hash, sealed_at)"    \
+	" VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, log)"            \
+	" DO UPDATE SET seq = excluded.seq, hash = excluded.hash,"             \
+	" sealed_at = excluded.sealed_at"
+
+/*
+ * The whole chain in one statement, so in one snapshot: the first row that
+ * does not fit, and how the end compares with what sealing remembers.
+ */
+#define CHECK(table, payload, redacted)                                        \
+	"WITH head AS (SELECT seq, hash FROM log_heads"                        \
+	" WHERE tenant_id = $1 AND log = '" table "'),"                        \
+	" chain AS (SELECT l.id, l.seq, l.hash, lag(l.seq, 1, 0::bigint)"      \
+	" OVER w AS before, (l.payload_hash = " payload                        \
+	" AND (octet_length(coalesce(l.salt, '')) <> 32 OR (" redacted         \
+	")) AND l.prev_hash = lag(l.hash, 1, decode(repeat('00', 32), 'hex'))" \
+	" OVER w AND l.hash = sha256(l.prev_hash || l.payload_hash"            \
+	" || int8send(l.seq))) IS TRUE AS fits FROM " table " l"               \
+	" WHERE l.tenant_id = $1 AND l.seq IS NOT NULL"                        \
+	" WINDOW w AS (ORDER BY l.seq)),"                                      \
+	" bad AS (SELECT id, seq, before FROM chain"                           \
+	" WHERE NOT fits OR seq <> before + 1 ORDER BY seq LIMIT 1),"          \
+	" last AS (SELECT id, seq, hash FROM chain ORDER BY seq DESC LIMIT 1)" \
+	" SELECT (SELECT count(*) FROM chain) AS count,"                       \
+	" (SELECT count(*) FROM " table                                        \
+	" WHERE tenant_id = $1 AND seq IS NULL) AS unsealed,"                  \
+	" (SELECT encode(hash, 'hex') FROM last) AS hash,"                     \
+	" coalesce((SELECT seq FROM last), 0) AS last_seq,"                    \
+	" (SELECT id FROM last) AS last_id,"                                   \
+	" coalesce((SELECT seq FROM head), 0) AS head_seq,"                    \
+	" coalesce((SELECT head.hash = last.hash FROM head, last"              \
+	" WHERE head.seq = last.seq), false) AS head_fits,"                    \
+	" (SELECT id FROM bad) AS bad_id, (SELECT seq FROM bad) AS bad_seq,"   \
+	" (SELECT before FROM bad) AS before_bad"
+
+static const char *const log_names[] = {
+	[SEAL_INTERVENTION_LOG] = "intervention_log",
+	[SEAL_AUDIT_LOG] = "audit_log",
+};
+
+const char *seal_log_name(enum seal_log log)
+{
+	return log_names[log];
+}
 
 static bool load_unsealed(struct op *op, enum seal_log log, int64_t max,
 			  struct db_rows *ret)
@@ -146,55 +192,63 @@ bool seal_rows(struct op *op, enum seal_log log, int64_t max,
 		prev = hash;
 	}
 	*ret_count = (int64_t)l.n;
-	return l.n == 0 || write_links(op, log, &l);
+	if (l.n == 0)
+		return true;
+	return db_defer(op, UPSERT_HEAD, ARG_I64(op->tenant_id),
+			ARG_TEXT(log_names[log]), ARG_I64(l.seqs[l.n - 1]),
+			ARG_BYTES(prev, HASH_LEN), ARG_TIME(op->now_us)) &&
+	       write_links(op, log, &l);
 }
 
-static bool load_sealed(struct op *op, enum seal_log log, int64_t after,
-			struct db_rows *ret)
+static bool load_check(struct op *op, enum seal_log log, struct db_row *ret)
 {
 	if (log == SEAL_INTERVENTION_LOG)
-		return db_rows(op, ret,
-			       SEALED("intervention_log", PAYLOAD_INTERVENTION),
-			       ARG_I64(op->tenant_id), ARG_I64(after),
-			       ARG_I64(VERIFY_CHUNK));
-	/* Without its salt a row was erased: only its hash is left. */
-	return db_rows(
-	    op, ret, SEALED("audit_log", "l.salt IS NULL OR " PAYLOAD_AUDIT),
-	    ARG_I64(op->tenant_id), ARG_I64(after), ARG_I64(VERIFY_CHUNK));
+		return db_one(op, ret,
+			      CHECK("intervention_log", PAYLOAD_INTERVENTION,
+				    REDACTED_INTERVENTION),
+			      ARG_I64(op->tenant_id));
+	return db_one(op, ret,
+		      CHECK("audit_log", PAYLOAD_AUDIT, REDACTED_AUDIT),
+		      ARG_I64(op->tenant_id));
 }
 
-static bool row_fits(struct op *op, const struct db_row *row, int64_t seq,
-		     const unsigned char *prev)
+static void find_fault(const struct db_row *row, struct seal_check *ret)
 {
-	unsigned char hash[HASH_LEN];
+	int64_t last = db_i64(row, "last_seq"), head = db_i64(row, "head_seq");
 
-	link_hash(prev, get_hash(op, row, "payload_hash"), seq, hash);
-	return db_i64(row, "seq") == seq && db_bool(row, "fits") &&
-	       memcmp(get_hash(op, row, "prev_hash"), prev, HASH_LEN) == 0 &&
-	       memcmp(get_hash(op, row, "hash"), hash, HASH_LEN) == 0;
-}
+	if (!db_is_null(row, "bad_seq")) {
+		bool gap =
+		    db_i64(row, "bad_seq") != db_i64(row, "before_bad") + 1;
 
-bool seal_verify(struct op *op, enum seal_log log, int64_t *ret_bad,
-		 int64_t *ret_count)
-{
-	unsigned char prev[HASH_LEN] = { 0 };
-	struct db_rows rows = { .count = VERIFY_CHUNK };
-	int64_t seq = 0;
-
-	while (rows.count == VERIFY_CHUNK) {
-		if (!load_sealed(op, log, seq, &rows))
-			return false;
-		db_each (row, &rows) {
-			if (!row_fits(op, &row, seq + 1, prev)) {
-				*ret_bad = seq + 1;
-				*ret_count = seq;
-				return true;
-			}
-			memcpy(prev, get_hash(op, &row, "hash"), HASH_LEN);
-			seq++;
-		}
+		ret->fault = gap ? SEAL_REMOVED : SEAL_CHANGED;
+		ret->seq = gap ? db_i64(row, "before_bad") + 1
+			       : db_i64(row, "bad_seq");
+		ret->id = gap ? NULL : db_text(row, "bad_id");
+	} else if (last < head) {
+		ret->fault = SEAL_REMOVED;
+		ret->seq = last + 1;
+	} else if (last > head) {
+		ret->fault = SEAL_INSERTED;
+		ret->seq = head + 1;
+		ret->id = last == head + 1 ? db_text(row, "last_id") : NULL;
+	} else if (last > 0 && !db_bool(row, "head_fits")) {
+		ret->fault = SEAL_CHANGED;
+		ret->seq = last;
+		ret->id = db_text(row, "last_id");
 	}
-	*ret_bad = 0;
-	*ret_count = seq;
+}
+
+bool seal_verify(struct op *op, enum seal_log log, struct seal_check *ret)
+{
+	struct db_row row;
+
+	if (!load_check(op, log, &row))
+		return false;
+	*ret = (struct seal_check){
+		.count = db_i64(&row, "count"),
+		.unsealed = db_i64(&row, "unsealed"),
+		.hash = db_text(&row, "hash"),
+	};
+	find_fault(&row, ret);
 	return true;
 }

@@ -20,7 +20,8 @@ static const struct stage stages[] = {
 	{ "refresh", 60, stage_refresh },   { "match", 60, stage_match },
 	{ "decide", 60, stage_decide },	    { "check", 60, stage_check },
 	{ "approve", 60, stage_approve },   { "deliver", 60, stage_deliver },
-	{ "webhooks", 60, stage_webhooks }, { "maintain", 60, stage_maintain },
+	{ "measure", 60, stage_measure },   { "webhooks", 60, stage_webhooks },
+	{ "maintain", 60, stage_maintain },
 };
 
 #define RETRIES_MAX   3

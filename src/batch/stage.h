@@ -95,6 +95,7 @@ bool stage_decide(struct op *op, struct run *run);
 bool stage_check(struct op *op, struct run *run);
 bool stage_approve(struct op *op, struct run *run);
 bool stage_deliver(struct op *op, struct run *run);
+bool stage_measure(struct op *op, struct run *run);
 bool stage_webhooks(struct op *op, struct run *run);
 bool stage_maintain(struct op *op, struct run *run);
 

@@ -796,7 +796,7 @@ test("heartbeats are written, and a stage that is not due is left", async () => 
 	await stack.batch();
 	const beats = await stack.sql("select stage, finished_at from batch_heartbeats");
 	for (const stage of ["refresh", "match", "decide", "check", "approve", "deliver",
-		"webhooks", "maintain"])
+		"measure", "webhooks", "maintain"])
 		assert.ok(beats.some((b) => b.stage === stage && b.finished_at), stage);
 	const when = async () => (await stack.sql("select started_at from batch_leases" +
 		" where tenant_id = $1 and stage = 'maintain'", tenant.id))[0].started_at;

@@ -1,0 +1,319 @@
+/*
+ * measure: what came of each message that was handed over. A pending
+ * outcome becomes positive (exit conditions met; stage or risk better by
+ * what the customer did), negative (opted out, churned) or neutral (the
+ * attribution window ended, or the message never arrived). The first that
+ * happens stays. What counts lies between the sending and the window's end,
+ * by the times of the score ledger; exit conditions have no history, so
+ * they count only when they are seen to hold inside the window.
+ *
+ * A run looks at customers that changed since the last one and at windows
+ * that ended; each hour, and when a playbook or the config changed, at all
+ * that is pending, since an exit condition can be met by time alone.
+ */
+#include "batch/stage.h"
+
+#include "base/clock.h"
+#include "db/db.h"
+#include "db/db_tx.h"
+#include "db/sql.h"
+#include "engine/playbook_doc.h"
+#include "store/erase.h"
+#include "store/outbox.h"
+
+#define CHUNK 1000
+
+/* Customers of a transaction that was open while the last run looked. */
+#define OVERLAP_US (15 * US_PER_MINUTE)
+
+struct measure_state {
+	bool full;
+	int64_t started_us;
+};
+
+/* The outcomes of one chunk. */
+struct batch {
+	const char **ids, **playbooks; /* playbooks: without twins */
+	size_t n, playbook_count;
+	const char **exits; /* ids of those whose exit is met */
+	size_t exit_count;
+};
+
+/* Greater is better; what time alone brings is no step. */
+#define STAGE_RANK(v)                                                          \
+	"CASE " v " WHEN 'churned' THEN 0 WHEN 'at_risk' THEN 1"               \
+	" WHEN 'new' THEN 2 WHEN 'onboarding' THEN 2 ELSE 3 END"
+#define RISK_RANK(v)                                                           \
+	"CASE " v " WHEN 'critical' THEN 0 WHEN 'high' THEN 1"                 \
+	" WHEN 'medium' THEN 2 ELSE 3 END"
+
+#define STAGE_BETTER STAGE_RANK("l.new_value") " > " STAGE_RANK("l.was")
+#define RISK_BETTER  RISK_RANK("l.new_value") " > " RISK_RANK("l.was")
+
+/* When the customer had the message; an escalation: when it was handled. */
+#define SINCE "coalesce(i.sent_at, i.ended_at, i.created_at)"
+
+static bool load_batch(struct op *op, const struct run *run,
+		       const struct measure_state *st, struct batch *b)
+{
+	bool has_cursor = run->cursor != NULL && *run->cursor != '\0';
+	struct db_rows rows;
+
+	if (!db_list(op, &rows,
+		     "SELECT o.intervention_id AS id, o.playbook_id"
+		     " FROM outcomes o JOIN interventions i"
+		     " ON i.tenant_id = o.tenant_id AND i.id ="
+		     " o.intervention_id LEFT JOIN customers c"
+		     " ON c.tenant_id = o.tenant_id AND c.user_id = o.user_id"
+		     " WHERE o.tenant_id = $1 AND o.outcome = 'pending'"
+		     " AND ($2::uuid IS NULL OR o.intervention_id > $2)"
+		     " AND ($3::timestamptz IS NULL OR o.window_ends_at <= $4"
+		     " OR i.status IN ('failed', 'rolled_back', 'cancelled',"
+		     " 'rejected', 'expired') OR c.user_id IS NULL"
+		     " OR c.refreshed_at >= $3 OR c.updated_at >= $3)"
+		     " ORDER BY o.intervention_id LIMIT $5",
+		     ARG_I64(op->tenant_id),
+		     ARG_UUID(has_cursor ? run->cursor + 1 : NULL),
+		     ARG_TIME_IF(!st->full, run->watermark_us - OVERLAP_US),
+		     ARG_TIME(op->now_us), ARG_I64(CHUNK)))
+		return false;
+	b->ids = ARENA_ARRAY(op->arena, const char *, rows.count);
+	b->playbooks = ARENA_ARRAY(op->arena, const char *, rows.count);
+	b->exits = ARENA_ARRAY(op->arena, const char *, rows.count);
+	db_each (row, &rows) {
+		const char *playbook = db_text(&row, "playbook_id");
+		size_t k = 0;
+
+		b->ids[b->n++] = db_text(&row, "id");
+		while (k < b->playbook_count &&
+		       !streq(b->playbooks[k], playbook))
+			k++;
+		if (k == b->playbook_count && playbook != NULL)
+			b->playbooks[b->playbook_count++] = playbook;
+	}
+	return true;
+}
+
+/*
+ * Those of one playbook whose exit is met. A message by hand may have gone
+ * to somebody who met it already: then only what the customer did counts.
+ */
+static bool find_exits(struct op *op, const struct playbook *pb,
+		       struct batch *b)
+{
+	struct condition_at at;
+	struct db_rows rows;
+	struct sql q;
+
+	sql_init(&q, op->arena);
+	at.tenant = sql_bind(&q, ARG_I64(op->tenant_id));
+	at.now = sql_bind(&q, ARG_TIME(op->now_us));
+	sql_add(&q, "SELECT i.id FROM outcomes o JOIN interventions i"
+		    " ON i.tenant_id = o.tenant_id AND i.id ="
+		    " o.intervention_id JOIN customers c"
+		    " ON c.tenant_id = o.tenant_id AND c.user_id = o.user_id"
+		    " WHERE o.tenant_id = ");
+	sql_ref(&q, at.tenant);
+	sql_add(&q, " AND o.window_ends_at >= ");
+	sql_ref(&q, at.now);
+	sql_add(&q, " AND (i.source = 'automatic'"
+		    " OR c.last_activity_at > " SINCE ")"
+		    " AND o.intervention_id = ANY (");
+	sql_arg(&q, ARG_UUIDS(b->ids, b->n));
+	sql_add(&q, ") AND o.playbook_id = ");
+	sql_arg(&q, ARG_UUID(pb->id));
+	sql_add(&q, " AND ");
+	condition_write_sql(pb->exit, &q, &at);
+	if (!db_rows_sql(op, &rows, &q))
+		return false;
+	db_each (row, &rows)
+		b->exits[b->exit_count++] = db_text(&row, "id");
+	return true;
+}
+
+/* A playbook that no longer compiles has no exit to meet. */
+static bool find_all_exits(struct op *op, struct batch *b)
+{
+	struct tenant_config config;
+	struct playbook pb;
+
+	if (!tenant_config_load(op, &config))
+		return false;
+	for (size_t i = 0; i < b->playbook_count; i++) {
+		if (!playbook_load(op, b->playbooks[i], &config, &pb)) {
+			if (op->fail.kind != FAIL_INVALID)
+				return false;
+			op_clear(op);
+			continue;
+		}
+		if (pb.exit != NULL && !condition_is_empty(pb.exit) &&
+		    !find_exits(op, &pb, b))
+			return false;
+	}
+	return true;
+}
+
+static bool judge(struct op *op, const struct batch *b, struct db_rows *ret)
+{
+	return db_rows(
+	    op, ret,
+	    "WITH judged AS (SELECT o.intervention_id, t.until,"
+	    " CASE WHEN i.status IN ('failed', 'rolled_back', 'cancelled',"
+	    " 'rejected', 'expired') THEN 'not_delivered'"
+	    " WHEN c.user_id IS NULL THEN 'erased'"
+	    " WHEN c.opted_out AND c.opted_out_at > t.since"
+	    " AND c.opted_out_at <= t.until THEN 'opted_out'"
+	    " WHEN i.channel = ANY (c.channels_off)"
+	    " AND o.window_ends_at >= $2 THEN 'opted_out'"
+	    " WHEN d.churned THEN 'churned'"
+	    " WHEN o.intervention_id = ANY ($4) THEN 'exit_met'"
+	    " WHEN d.stage_better THEN 'stage_better'"
+	    " WHEN d.risk_better THEN 'risk_better'"
+	    " WHEN o.window_ends_at <= $2 THEN 'window_over' END AS cause"
+	    " FROM outcomes o JOIN interventions i"
+	    " ON i.tenant_id = o.tenant_id AND i.id = o.intervention_id"
+	    " LEFT JOIN customers c ON c.tenant_id = o.tenant_id"
+	    " AND c.user_id = o.user_id"
+	    " CROSS JOIN LATERAL (SELECT " SINCE " AS since,"
+	    " least($2, o.window_ends_at) AS until) t"
+	    " CROSS JOIN LATERAL (SELECT"
+	    " bool_or(l.what = 'stage' AND l.new_value = 'churned') AS churned,"
+	    " bool_or(l.what = 'stage' AND l.cause = 'events'"
+	    " AND " STAGE_BETTER ") AS stage_better,"
+	    " bool_or(l.what = 'risk' AND l.cause = 'events'"
+	    " AND " RISK_BETTER ") AS risk_better"
+	    " FROM (SELECT s.what, s.cause, s.new_value,"
+	    " first_value(s.old_value) OVER (PARTITION BY s.what"
+	    " ORDER BY s.at, s.id) AS was FROM score_ledger s"
+	    " WHERE s.tenant_id = $1 AND s.user_id = o.user_id"
+	    " AND s.what IN ('stage', 'risk') AND s.at > t.since"
+	    " AND s.at <= t.until) l) d"
+	    " WHERE o.tenant_id = $1 AND o.outcome = 'pending'"
+	    " AND o.intervention_id = ANY ($3)),"
+	    " put AS (UPDATE outcomes o SET outcome = CASE"
+	    " WHEN j.cause IN ('exit_met', 'stage_better', 'risk_better')"
+	    " THEN 'positive' WHEN j.cause IN ('opted_out', 'churned')"
+	    " THEN 'negative' ELSE 'neutral' END, cause = j.cause,"
+	    " measured_at = j.until FROM judged j WHERE o.tenant_id = $1"
+	    " AND o.intervention_id = j.intervention_id"
+	    " AND o.outcome = 'pending' AND j.cause IS NOT NULL"
+	    " RETURNING o.intervention_id, o.user_id, o.outcome, o.cause)"
+	    " SELECT put.*, i.playbook_id, i.channel, i.message_body,"
+	    " i.reasoning, i.confidence, c.lifecycle_stage,"
+	    " c.activation_score, c.risk_level FROM put"
+	    " JOIN interventions i ON i.tenant_id = $1"
+	    " AND i.id = put.intervention_id"
+	    " LEFT JOIN customers c ON c.tenant_id = $1"
+	    " AND c.user_id = put.user_id ORDER BY put.intervention_id",
+	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
+	    ARG_UUIDS(b->ids, b->n), ARG_UUIDS(b->exits, b->exit_count));
+}
+
+/* Of erased customers nothing is told. */
+static bool put_events(struct op *op, const struct db_rows *rows)
+{
+	struct outbox_event *events =
+	    ARENA_ARRAY(op->arena, struct outbox_event, rows->count);
+	size_t n = 0;
+
+	db_each (row, rows) {
+		if (db_is_null(&row, "user_id"))
+			continue;
+		events[n++] = (struct outbox_event){
+			.type = "outcome.recorded",
+			.intervention_id = db_text(&row, "intervention_id"),
+			.user_id = db_text(&row, "user_id"),
+			.playbook_id = db_text(&row, "playbook_id"),
+			.channel = db_text(&row, "channel"),
+			.message_body = db_text(&row, "message_body"),
+			.reasoning = db_text(&row, "reasoning"),
+			.has_confidence = !db_is_null(&row, "confidence"),
+			.confidence = db_double(&row, "confidence"),
+			.lifecycle_stage = db_text(&row, "lifecycle_stage"),
+			.activation_score = db_double(&row, "activation_score"),
+			.risk_level = db_text(&row, "risk_level"),
+			.extra = arena_printf(op->arena,
+					      "\"outcome\":\"%s\","
+					      "\"cause\":\"%s\"",
+					      db_text(&row, "outcome"),
+					      db_text(&row, "cause")),
+		};
+	}
+	return n == 0 || outbox_put_events(op, events, n);
+}
+
+/* The first call of a run: everything, or only what changed? */
+static bool open_run(struct op *op, struct run *run, struct measure_state *st)
+{
+	struct db_row row;
+
+	if (!db_one(op, &row,
+		    "SELECT rules_version FROM tenant_settings"
+		    " WHERE tenant_id = $1",
+		    ARG_I64(op->tenant_id)))
+		return false;
+	int64_t version = db_i64(&row, "rules_version");
+	bool goes_on = !run->force && run->cursor != NULL &&
+		       *run->cursor == 'a' && run->version == version;
+	st->started_us = op->now_us;
+	st->full = goes_on || run->force || run->version != version ||
+		   run->watermark_us == DB_TIME_NULL ||
+		   run->swept_us == DB_TIME_NULL ||
+		   run->watermark_us > op->now_us ||
+		   op->now_us - run->swept_us >= US_PER_HOUR;
+	run->version = version;
+	if (goes_on)
+		return true;
+	/*
+	 * What changes while everything is walked is for the next run. A
+	 * cut-off walk of changes begins again, with its old time.
+	 */
+	run_set_cursor(run, NULL);
+	if (st->full)
+		run->watermark_us = op->now_us;
+	return true;
+}
+
+/* The last chunk leaves the times that the next run begins from. */
+static void set_position(struct op *op, struct run *run,
+			 const struct measure_state *st, const struct batch *b)
+{
+	run->more = b->n == CHUNK;
+	if (run->more) {
+		run_set_cursor(run, arena_printf(op->arena, "%c%s",
+						 st->full ? 'a' : 'c',
+						 b->ids[b->n - 1]));
+		return;
+	}
+	run_set_cursor(run, NULL);
+	if (st->full)
+		run->swept_us = st->started_us;
+	else
+		run->watermark_us = st->started_us;
+}
+
+bool stage_measure(struct op *op, struct run *run)
+{
+	struct measure_state st = { 0 };
+	struct batch b = { 0 };
+	struct db_rows done = { .count = 0 };
+
+	if (!db_begin(op) || !erasures_hold_off(op))
+		return false;
+	if (run->state != NULL)
+		st = *(struct measure_state *)run->state;
+	else if (!open_run(op, run, &st))
+		return false;
+	if (!load_batch(op, run, &st, &b))
+		return false;
+	if (b.n > 0 && (!find_all_exits(op, &b) || !judge(op, &b, &done) ||
+			!put_events(op, &done)))
+		return false;
+	set_position(op, run, &st, &b);
+	if (!run_chunk_done(op, run, (int64_t)done.count))
+		return false;
+	if (run->state == NULL)
+		run->state = ARENA_NEW(run->arena, struct measure_state);
+	*(struct measure_state *)run->state = st;
+	return true;
+}

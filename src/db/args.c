@@ -57,6 +57,14 @@ static void put_sized_text(struct str *s, const char *text)
 	str_puts(s, text);
 }
 
+/* What is out of PostgreSQL's range is one of its infinities. */
+static int64_t pg_time(int64_t us)
+{
+	if (us == INT64_MAX || us < INT64_MIN + PG_EPOCH_US)
+		return us > 0 ? INT64_MAX : INT64_MIN;
+	return us - PG_EPOCH_US;
+}
+
 /* One array element, with its length in front; -1 is null. */
 static bool put_element(struct str *s, const struct db_arg *arg, size_t i)
 {
@@ -76,7 +84,7 @@ static bool put_element(struct str *s, const struct db_arg *arg, size_t i)
 			return true;
 		}
 		put_i32(s, 8);
-		put_i64(s, us - PG_EPOCH_US);
+		put_i64(s, pg_time(us));
 		return true;
 	}
 	case DB_DOUBLES:
@@ -166,7 +174,7 @@ static void encode_scalar(struct op *op, const struct db_arg *arg,
 	else if (arg->kind == DB_DOUBLE)
 		put_double(&s, arg->v.f64);
 	else if (arg->kind == DB_TIME)
-		put_i64(&s, arg->v.i64 - PG_EPOCH_US);
+		put_i64(&s, pg_time(arg->v.i64));
 	else
 		put_i64(&s, arg->v.i64);
 	ret->values[i] = s.bytes;

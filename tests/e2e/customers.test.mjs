@@ -132,3 +132,17 @@ test("detail tells milestones and segments of the config", async () => {
 		.customers.length, 1);
 	refused(await shop.viewer.get("/api/customers?segment=unknown"), 400, "segment");
 });
+
+test("a milestone that is defined later counts what came before", async () => {
+	const shop = await stack.tenant("Later");
+	const user = await drift(shop.ingest, "early");
+	await stack.batch({ tenant: shop.id });
+	ok(await shop.admin.patch("/api/settings", { config: {
+		milestones: [{ name: "report", event: "report_created" },
+			{ name: "never", event: "no_such_event" }] } }));
+	await stack.batch({ tenant: shop.id });
+	await stack.batch({ tenant: shop.id });
+	const rows = await stack.sql("select milestone from customer_milestones where" +
+		" tenant_id = $1 and user_id = $2", shop.id, user);
+	assert.deepEqual(rows.map((r) => r.milestone), ["report"]);
+});

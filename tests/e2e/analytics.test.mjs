@@ -88,3 +88,62 @@ test("a config that is odd but allowed does not break it", async () => {
 		" '{\"attribution_days\": 14.0}' where tenant_id = $1", tenant.id);
 	ok(await tenant.viewer.get("/api/analytics"));
 });
+
+test("the batch keeps a count of each day, and charts have it", async () => {
+	const tenant = await stack.tenant();
+	for (let i = 0; i < 3; i++)
+		await drift(tenant.ingest, new_user("daily"));
+	await stack.batch({ tenant: tenant.id });
+	await stack.sql("insert into daily_counts select tenant_id, day - 1, what, value," +
+		" customers + 1 from daily_counts where tenant_id = $1", tenant.id);
+	await stack.sql("insert into daily_counts select tenant_id, day - 60, what, value," +
+		" customers from daily_counts where tenant_id = $1", tenant.id);
+	const { daily } = await get(tenant, "7d");
+	assert.equal(daily.length, 2);
+	assert.ok(daily[0].day < daily[1].day);
+	const sum = (counts) => Object.values(counts).reduce((a, b) => a + b, 0);
+	for (const counts of [daily[1].stages, daily[1].risks, daily[1].health])
+		assert.equal(sum(counts), 3);
+	assert.ok(sum(daily[0].stages) > 3);
+	assert.equal((await get(tenant, "90d")).daily.length, 4);
+});
+
+test("a large tenant is counted by its days", async () => {
+	const tenant = await stack.tenant();
+	const put = (days, what, counts) => Promise.all(Object.entries(counts).map(
+		([value, n]) => stack.sql("insert into daily_counts values ($1," +
+			" (now() at time zone 'UTC')::date - $2::int, $3, $4, $5)",
+			tenant.id, days, what, value, n)));
+	await put(8, "stage", { active: 40000, churned: 1000 });
+	await put(0, "stage", { active: 59000, churned: 1000, recovered: 0 });
+	await put(0, "risk", { low: 59999, critical: 1 });
+	const user = await drift(tenant.ingest, new_user("large"));
+	await stack.sql("update customers set lifecycle_stage = 'churned', stage_since = now()," +
+		" first_activity_at = now() - interval '20 days'" +
+		" where tenant_id = $1 and user_id = $2", tenant.id, user);
+	for (const [range, base] of [["7d", 40000], ["30d", 40000]]) {
+		const seen = await get(tenant, range);
+		assert.equal(seen.kpis.total_users, 60000);
+		/* In 30 days the customer was not there before the range. */
+		assert.equal(seen.kpis.churn_rate, range === "7d" ? 1 / base : 0);
+		assert.deepEqual(seen.lifecycle_distribution.map((r) => [r.lifecycle_stage, r.count]),
+			[["active", 59000], ["churned", 1000]]);
+		assert.equal(count(seen.risk_distribution, "risk_level", "critical"), 1);
+	}
+});
+
+test("a message that never arrived counts for nothing", async () => {
+	const tenant = await stack.tenant();
+	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));
+	await activate(tenant, win_back());
+	await drift(tenant.ingest, new_user("undelivered"));
+	await stack.batch({ tenant: tenant.id });
+	await stack.batch({ tenant: tenant.id });
+	const [{ id }] = await interventions(tenant);
+	ok(await tenant.editor.put(`/api/interventions/${id}/rollback`, {}));
+	await stack.batch({ tenant: tenant.id });
+	const seen = await get(tenant);
+	assert.deepEqual(seen.outcome_stats, []);
+	assert.equal(count(seen.intervention_stats, "status", "rolled_back"), 1);
+	assert.equal(seen.top_playbooks[0].success_rate, 0);
+});

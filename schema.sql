@@ -51,7 +51,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(2, 'erasure'),
 	(3, 'escalations'),
 	(4, 'start of shadow mode'),
-	(5, 'outcomes and sealed logs');
+	(5, 'outcomes and sealed logs'),
+	(6, 'team');
 
 -- ---------------------------------------------------------------- global --
 
@@ -912,6 +913,61 @@ CREATE FUNCTION log_redact(p_user_id text, p_interventions uuid[])
 		WHERE tenant_id = app_tenant() AND actor <> 'batch'
 			AND intervention_id = ANY (p_interventions)
 			AND reason <> 'erased';
+$$;
+
+-- Members of a live tenant are members of its test twin, in the same role.
+-- All of these act on the tenant of the transaction and its twin alone.
+CREATE FUNCTION team_add(p_person uuid, p_role text, p_now timestamptz)
+	RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
+	SET search_path = public, pg_temp AS $$
+	INSERT INTO memberships (tenant_id, person_id, role, created_at)
+		SELECT tenant_id, p_person, p_role, p_now FROM tenants
+		WHERE app_tenant() IN (tenant_id, live_tenant_id)
+		ON CONFLICT (tenant_id, person_id) DO NOTHING;
+	INSERT INTO token_index (kind, hash, tenant_id)
+		SELECT 'member', uuid_send(p_person), tenant_id FROM tenants
+		WHERE app_tenant() IN (tenant_id, live_tenant_id)
+		ON CONFLICT DO NOTHING;
+$$;
+CREATE FUNCTION team_set_role(p_person uuid, p_role text)
+	RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
+	SET search_path = public, pg_temp AS $$
+	UPDATE memberships SET role = p_role WHERE person_id = p_person
+		AND tenant_id IN (SELECT tenant_id FROM tenants
+			WHERE app_tenant() IN (tenant_id, live_tenant_id));
+$$;
+CREATE FUNCTION team_remove(p_person uuid)
+	RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
+	SET search_path = public, pg_temp AS $$
+	DELETE FROM sessions WHERE person_id = p_person
+		AND tenant_id IN (SELECT tenant_id FROM tenants
+			WHERE app_tenant() IN (tenant_id, live_tenant_id));
+	DELETE FROM memberships WHERE person_id = p_person
+		AND tenant_id IN (SELECT tenant_id FROM tenants
+			WHERE app_tenant() IN (tenant_id, live_tenant_id));
+	DELETE FROM token_index WHERE kind = 'member'
+		AND hash = uuid_send(p_person)
+		AND tenant_id IN (SELECT tenant_id FROM tenants
+			WHERE app_tenant() IN (tenant_id, live_tenant_id));
+$$;
+
+-- A person who is new; NULL when the address has one already.
+CREATE FUNCTION person_create(p_id uuid, p_email text, p_name text,
+	p_hash text, p_now timestamptz)
+	RETURNS uuid LANGUAGE sql VOLATILE SECURITY DEFINER
+	SET search_path = public, pg_temp AS $$
+	INSERT INTO people (id, email, name, password_hash, created_at,
+		updated_at) VALUES (p_id, lower(p_email), p_name, p_hash, p_now, p_now)
+		ON CONFLICT ON CONSTRAINT people_email_key DO NOTHING RETURNING id
+$$;
+
+-- Ends every session of the person, in all tenants.
+CREATE FUNCTION person_set_password(p_id uuid, p_hash text, p_now timestamptz)
+	RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
+	SET search_path = public, pg_temp AS $$
+	UPDATE people SET password_hash = p_hash, failed_logins = 0,
+		locked_until = NULL, updated_at = p_now WHERE id = p_id;
+	DELETE FROM sessions WHERE person_id = p_id;
 $$;
 
 -- ------------------------------------------- rights, row-level security --

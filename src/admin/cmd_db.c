@@ -132,6 +132,59 @@ static const char sealed_logs[] =
     "UPDATE intervention_log SET seq = NULL, payload_hash = NULL,\n"
     "prev_hash = NULL, hash = NULL WHERE seq IS NOT NULL;\n";
 
+/* Members, and people who set a password by themselves. */
+static const char team[] =
+    "CREATE FUNCTION team_add(p_person uuid, p_role text, p_now timestamptz)\n"
+    "RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER\n"
+    "SET search_path = public, pg_temp AS $$\n"
+    "INSERT INTO memberships (tenant_id, person_id, role, created_at)\n"
+    "SELECT tenant_id, p_person, p_role, p_now FROM tenants\n"
+    "WHERE app_tenant() IN (tenant_id, live_tenant_id)\n"
+    "ON CONFLICT (tenant_id, person_id) DO NOTHING;\n"
+    "INSERT INTO token_index (kind, hash, tenant_id)\n"
+    "SELECT 'member', uuid_send(p_person), tenant_id FROM tenants\n"
+    "WHERE app_tenant() IN (tenant_id, live_tenant_id)\n"
+    "ON CONFLICT DO NOTHING;\n"
+    "$$;\n"
+    "CREATE FUNCTION team_set_role(p_person uuid, p_role text)\n"
+    "RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER\n"
+    "SET search_path = public, pg_temp AS $$\n"
+    "UPDATE memberships SET role = p_role WHERE person_id = p_person\n"
+    "AND tenant_id IN (SELECT tenant_id FROM tenants\n"
+    "WHERE app_tenant() IN (tenant_id, live_tenant_id));\n"
+    "$$;\n"
+    "CREATE FUNCTION team_remove(p_person uuid)\n"
+    "RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER\n"
+    "SET search_path = public, pg_temp AS $$\n"
+    "DELETE FROM sessions WHERE person_id = p_person\n"
+    "AND tenant_id IN (SELECT tenant_id FROM tenants\n"
+    "WHERE app_tenant() IN (tenant_id, live_tenant_id));\n"
+    "DELETE FROM memberships WHERE person_id = p_person\n"
+    "AND tenant_id IN (SELECT tenant_id FROM tenants\n"
+    "WHERE app_tenant() IN (tenant_id, live_tenant_id));\n"
+    "DELETE FROM token_index WHERE kind = 'member'\n"
+    "AND hash = uuid_send(p_person)\n"
+    "AND tenant_id IN (SELECT tenant_id FROM tenants\n"
+    "WHERE app_tenant() IN (tenant_id, live_tenant_id));\n"
+    "$$;\n"
+    "CREATE FUNCTION person_create(p_id uuid, p_email text, p_name text,\n"
+    "p_hash text, p_now timestamptz)\n"
+    "RETURNS uuid LANGUAGE sql VOLATILE SECURITY DEFINER\n"
+    "SET search_path = public, pg_temp AS $$\n"
+    "INSERT INTO people (id, email, name, password_hash, created_at,\n"
+    "updated_at) VALUES (p_id, lower(p_email), p_name, p_hash, p_now, p_now)\n"
+    "ON CONFLICT ON CONSTRAINT people_email_key DO NOTHING RETURNING id\n"
+    "$$;\n"
+    "CREATE FUNCTION person_set_password(p_id uuid, p_hash text, p_now timestamptz)\n"
+    "RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER\n"
+    "SET search_path = public, pg_temp AS $$\n"
+    "UPDATE people SET password_hash = p_hash, failed_logins = 0,\n"
+    "locked_until = NULL, updated_at = p_now WHERE id = p_id;\n"
+    "DELETE FROM sessions WHERE person_id = p_id;\n"
+    "$$;\n"
+    "REVOKE ALL ON FUNCTION team_add, team_set_role, team_remove, person_create, person_set_password FROM PUBLIC;\n"
+    "GRANT EXECUTE ON FUNCTION team_add, team_set_role, team_remove, person_create, person_set_password TO retivo_api, retivo_batch;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -142,6 +195,7 @@ static const struct step steps[] = {
 	{ 3, "escalations", escalations, false },
 	{ 4, "start of shadow mode", shadow_since, false },
 	{ 5, "outcomes and sealed logs", sealed_logs, false },
+	{ 6, "team", team, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

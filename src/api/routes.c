@@ -4,11 +4,12 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 16
+#define ROUTE_LISTS 18
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
 	const struct route_list lists[ROUTE_LISTS] = {
+		{ account_routes, account_route_count },
 		{ analytics_routes, analytics_route_count },
 		{ audit_routes, audit_route_count },
 		{ brand_routes, brand_route_count },
@@ -24,6 +25,7 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ settings_routes, settings_route_count },
 		{ shadow_routes, shadow_route_count },
 		{ system_routes, system_route_count },
+		{ team_routes, team_route_count },
 		{ webhooks_routes, webhooks_route_count },
 	};
 

@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "http/router.h"
 
+extern const struct route account_routes[];
+extern const size_t account_route_count;
 extern const struct route analytics_routes[];
 extern const size_t analytics_route_count;
 extern const struct route audit_routes[];
@@ -38,6 +40,8 @@ extern const struct route shadow_routes[];
 extern const size_t shadow_route_count;
 extern const struct route system_routes[];
 extern const size_t system_route_count;
+extern const struct route team_routes[];
+extern const size_t team_route_count;
 extern const struct route webhooks_routes[];
 extern const size_t webhooks_route_count;
 

@@ -3,6 +3,8 @@
  * tenant, so sign-in starts without a tenant, checks the password outside
  * of any transaction, and then looks into the tenants of the person.
  */
+#include "api/sessions.h"
+
 #include "api/auth.h"
 #include "api/reply.h"
 #include "api/routes.h"
@@ -294,16 +296,17 @@ static bool check_password(struct op *op, const struct login *l,
 	return secret_password_ok(l->hash, password) || refuse(op, l);
 }
 
-static bool reply_login(struct op *op, struct response *rs,
-			const struct login *l, const struct membership *list,
-			size_t count, const struct membership *now,
-			const char *token, int64_t expires_us)
+static bool reply_session(struct op *op, struct response *rs,
+			  const struct session_person *person,
+			  const struct membership *list, size_t count,
+			  const struct membership *now, const char *token,
+			  int64_t expires_us)
 {
 	struct json_out j;
 
 	response_json_begin(rs, 200, &j);
 	json_open(&j, '{');
-	write_person(&j, l->person_id, l->email, l->name);
+	write_person(&j, person->id, person->email, person->name);
 	write_memberships(op, &j, list, count, now);
 	json_pair(&j, "token", token);
 	json_pair(&j, "expires_at", clock_write(op->arena, expires_us));
@@ -312,33 +315,43 @@ static bool reply_login(struct op *op, struct response *rs,
 			       op->config->session_days * INT64_C(86400));
 }
 
-static bool sessions_login(struct op *op, const struct request *rq,
-			   struct response *rs)
+bool session_open(struct op *op, struct response *rs,
+		  const struct session_person *person, int64_t tenant_id)
 {
-	int64_t tenant_id,
-	    expires_us = op->now_us + op->config->session_days * US_PER_DAY;
-	struct login_in in = { 0 };
-	struct membership *list;
+	int64_t expires_us = op->now_us + op->config->session_days * US_PER_DAY;
+	const char *token,
+	    *actor = arena_printf(op->arena, "person:%s", person->id);
 	const struct membership *now;
-	const char *token, *actor;
-	struct login l;
+	struct membership *list;
 	size_t count;
 
-	if (!read_login(op, rq, &in, &tenant_id) ||
-	    !load_login(op, rq, in.email, &l) ||
-	    !check_password(op, &l, in.password) || !accept(op, &l) ||
-	    !load_memberships(op, l.person_id, &list, &count))
+	if (!load_memberships(op, person->id, &list, &count))
 		return false;
 	now = find_membership(list, count, tenant_id);
 	if (now == NULL)
 		return op_fail(op, FAIL_FORBIDDEN, "not_a_member",
 			       "this person is not a member of the tenant");
-	actor = arena_printf(op->arena, "person:%s", l.person_id);
 	return db_set_tenant(op, now->tenant_id) &&
 	       audit_put(op, actor, "session.login", NULL, NULL, NULL) &&
-	       session_create(op, l.person_id, expires_us, &token) &&
+	       session_create(op, person->id, expires_us, &token) &&
 	       db_commit(op) &&
-	       reply_login(op, rs, &l, list, count, now, token, expires_us);
+	       reply_session(op, rs, person, list, count, now, token,
+			     expires_us);
+}
+
+static bool sessions_login(struct op *op, const struct request *rq,
+			   struct response *rs)
+{
+	struct login_in in = { 0 };
+	int64_t tenant_id;
+	struct login l;
+
+	if (!read_login(op, rq, &in, &tenant_id) ||
+	    !load_login(op, rq, in.email, &l) ||
+	    !check_password(op, &l, in.password) || !accept(op, &l))
+		return false;
+	struct session_person person = { l.person_id, l.email, l.name };
+	return session_open(op, rs, &person, tenant_id);
 }
 
 static bool sessions_logout(struct op *op, const struct request *rq,

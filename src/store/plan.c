@@ -16,6 +16,15 @@ static const struct {
 		SQL_LITERAL("SELECT count(*) FROM playbooks x WHERE x.status"
 			    " <> 'archived' AND x.tenant_id = s.tenant_id"),
 	},
+	[PLAN_MEMBERS] = {
+		"member_limit", "members", SQL_LITERAL("p.members"),
+		SQL_LITERAL("SELECT (SELECT count(*) FROM memberships x"
+			    " WHERE x.tenant_id = s.tenant_id)"
+			    " + (SELECT count(*) FROM invitations x"
+			    " WHERE x.accepted_at IS NULL"
+			    " AND x.revoked_at IS NULL AND x.expires_at > n.now"
+			    " AND x.tenant_id = s.tenant_id)"),
+	},
 	[PLAN_WEBHOOKS] = {
 		"webhook_limit", "webhook endpoints",
 		SQL_LITERAL("p.webhooks"),
@@ -43,7 +52,9 @@ static bool load(struct op *op, enum plan_limit what, struct db_row *ret)
 	sql_add_literal(&q, &limits[what].limit);
 	sql_add(&q, " AS most, (");
 	sql_add_literal(&q, &limits[what].count);
-	sql_add(&q, ") AS current FROM tenant_settings s"
+	sql_add(&q, ") AS current FROM (SELECT ");
+	sql_arg(&q, ARG_TIME(op->now_us));
+	sql_add(&q, "::timestamptz AS now) n, tenant_settings s"
 		    " JOIN tenants t ON t.tenant_id = s.tenant_id"
 		    " JOIN plans p ON p.plan_tier = CASE t.mode WHEN 'test'"
 		    " THEN 'unlimited' ELSE t.plan_tier END"

@@ -9,6 +9,7 @@
 
 enum plan_limit {
 	PLAN_PLAYBOOKS, /* that are not archived */
+	PLAN_MEMBERS,	/* and open invitations */
 	PLAN_WEBHOOKS,	/* endpoints that are not deleted */
 	PLAN_LIMITS
 };
@@ -16,7 +17,8 @@ enum plan_limit {
 /*
  * Is there room for one more? Locks the settings row until the transaction
  * ends, so that two at once cannot both be the last one. A test twin has no
- * limits. Fails: FAIL_FORBIDDEN "playbook_limit", "webhook_limit".
+ * limits. Fails: FAIL_FORBIDDEN "playbook_limit", "member_limit",
+ * "webhook_limit".
  */
 MUST_CHECK bool plan_room(struct op *op, enum plan_limit what);
 

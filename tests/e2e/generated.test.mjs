@@ -17,10 +17,14 @@ before(async () => {
 	stack = await start_stack();
 	tenant = await stack.tenant();
 	await stack.member(tenant, "admin@members.example", "admin", PASSWORD);
-	session = ok(await stack.client.post("/api/auth/login",
-		{ email: "admin@members.example", password: PASSWORD })).token;
+	await sign_in();
 });
 after(() => stack?.stop());
+
+async function sign_in() {
+	session = ok(await stack.client.post("/api/auth/login",
+		{ email: "admin@members.example", password: PASSWORD })).token;
+}
 
 /* A row of the tenant for each kind of path: made new, as some end it. */
 const makers = {
@@ -38,6 +42,11 @@ const makers = {
 	/* Nobody answers there. */
 	"/api/webhooks/endpoints/{id}": async () => ok(await tenant.admin.post(
 		"/api/webhooks/endpoints", { url: "http://127.0.0.1:9/" }), 201).endpoint.id,
+	"/api/team/invitations/{invitationId}": async () => ok(await tenant.admin.post(
+		"/api/team/invite", { email: `${new_user("invited")}@members.example` }), 201)
+		.invitation.id,
+	"/api/team/members/{memberId}": async () =>
+		ok(await tenant.admin.get("/api/team/members")).members[0].id,
 	"/api/settings/api-keys/{id}": async () => ok(await tenant.admin.post(
 		"/api/settings/api-keys", { label: "x", scope: "read" }), 201).id,
 };
@@ -65,7 +74,11 @@ const by_nginx = (answer) => [413, 414, 431].includes(answer.status)
 for (const [at, op] of operations.filter((o) => o.id !== "logout").entries())
 	test(`${op.method} ${op.path}: ${EACH} generated requests`, async () => {
 		const random = new Random(seed * 1000 + at);
-		const key = { none: undefined, member: session }[op.access] ?? tenant.keys.admin;
+		/* A switch ends the session that asks. */
+		if (op.id === "switchTenant")
+			await sign_in();
+		const key = op.access === "none" ? undefined
+			: op.access === "member" ? session : tenant.keys.admin;
 		const ids = await ids_of(op.path);
 		const [type, content] = Object.entries(op.operation.requestBody?.content ?? {})[0] ?? [];
 		const example = await fitting(content?.example
@@ -93,6 +106,8 @@ for (const [at, op] of operations.filter((o) => o.id !== "logout").entries())
 		/* What is costly is busy with more than one at once. */
 		const workers = op.operation.responses["503"] ? 1 : AT_ONCE;
 		await Promise.all(Array.from({ length: workers }, worker));
+		if (op.id === "switchTenant")
+			await sign_in();
 		assert.ok([...seen.values()].reduce((a, b) => a + b) === EACH);
 	});
 

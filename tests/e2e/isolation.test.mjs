@@ -43,11 +43,14 @@ async function fill(name) {
 		{ email: `${name}@members.example`, password: "long enough password" }));
 	await stack.batch({ tenant: tenant.id });
 	await stack.batch({ tenant: tenant.id });
+	const theirs_member = ok(await tenant.viewer.get("/api/team/members")).members[0].id;
+	const theirs_invitation = ok(await tenant.admin.post("/api/team/invite",
+		{ email: `${name}-invited@members.example` }), 201).invitation.id;
 	const held = await drift(tenant.ingest, new_user(name));
 	const theirs_message = ok(await tenant.editor.post("/api/interventions",
 		{ user_id: held, playbook_id: theirs_playbook, channel: "in_app",
 			message_body: "waiting" }), 201).id;
-	tenant.made = { theirs_endpoint, theirs_user, theirs_playbook, theirs_message,
+	tenant.made = { theirs_endpoint, theirs_member, theirs_invitation, theirs_user, theirs_playbook, theirs_message,
 		theirs_escalation: ok(await tenant.editor.post("/api/escalations", { user_id: held,
 			playbook_id: theirs_playbook, severity: "Low", reason: "waiting" }), 201).id };
 	return tenant;
@@ -197,19 +200,23 @@ test("every operation with an id gives 404 for another tenant's", async () => {
 	const ids = { customers: theirs_user, playbooks: theirs_playbook,
 		interventions: theirs_message,
 		escalations: theirs.made.theirs_escalation, "settings/api-keys": key_id,
-		"webhooks/endpoints": theirs.made.theirs_endpoint };
+		"webhooks/endpoints": theirs.made.theirs_endpoint,
+		"team/members": theirs.made.theirs_member,
+		"team/invitations": theirs.made.theirs_invitation };
 	const snapshot = async () => JSON.stringify(await Promise.all(["customers",
-		"playbooks", "interventions", "api_keys", "webhook_endpoints"].map((name) => stack.sql(
+		"playbooks", "interventions", "api_keys", "webhook_endpoints", "memberships", "invitations"].map((name) => stack.sql(
 		`select * from ${name} where tenant_id = $1 order by 2`, theirs.id))));
 	const before = await snapshot();
-	const named = operations.filter((op) => op.path.includes("{id}"));
+	/* Unsubscribe tokens are signed for their customer (privacy). */
+	const named = operations.filter((op) => op.path.includes("{")
+		&& !op.path.includes("{token}"));
 	assert.ok(named.length >= 9);
 	for (const op of named) {
-		const kind = Object.keys(ids).find((k) => op.path.startsWith(`/api/${k}/{id}`));
+		const kind = Object.keys(ids).find((k) => op.path.startsWith(`/api/${k}/{`));
 		assert.ok(kind, `no foreign id for ${op.path}`);
 		const body = { name: "Stolen", status: "archived", reason: "stolen", opted_out: true,
-			action_taken: "stolen", channel: "email" };
-		refused(await ours.admin.call(op.method, op.path.replace("{id}", ids[kind]),
+			action_taken: "stolen", channel: "email", role: "viewer" };
+		refused(await ours.admin.call(op.method, op.path.replace(/\{[^}]+\}/, ids[kind]),
 			{ body: ["GET", "DELETE"].includes(op.method) ? undefined : body }), 404);
 	}
 	refused(await ours.admin.post("/api/interventions/dry-run", { user_id: theirs_user }), 404);

@@ -52,7 +52,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(3, 'escalations'),
 	(4, 'start of shadow mode'),
 	(5, 'outcomes and sealed logs'),
-	(6, 'team');
+	(6, 'team'),
+	(7, 'billing');
 
 -- ---------------------------------------------------------------- global --
 
@@ -716,6 +717,38 @@ CREATE TABLE delivery_attempts (
 	PRIMARY KEY (tenant_id, delivery_id, attempt),
 	FOREIGN KEY (tenant_id, delivery_id)
 		REFERENCES deliveries (tenant_id, id) ON DELETE CASCADE
+);
+
+-- The tenant's customer at Stripe.
+CREATE TABLE billing_accounts (
+	tenant_id bigint PRIMARY KEY REFERENCES tenants (tenant_id),
+	customer_id text NOT NULL,
+	paid_tier text REFERENCES plans (plan_tier), -- NULL: none is paid
+	version bigint NOT NULL DEFAULT 0, -- counts what Stripe told
+	created_at timestamptz NOT NULL
+);
+
+-- Stripe's subscriptions, as Stripe last told.
+CREATE TABLE subscriptions (
+	tenant_id bigint NOT NULL REFERENCES billing_accounts (tenant_id),
+	id text NOT NULL,
+	status text NOT NULL,
+	item_id text,
+	price_id text,
+	plan_tier text REFERENCES plans (plan_tier),
+	period_ends_at timestamptz,
+	cancel_at_period_end boolean NOT NULL,
+	updated_at timestamptz NOT NULL,
+	PRIMARY KEY (tenant_id, id)
+);
+
+-- Stripe's events that were dealt with.
+CREATE TABLE billing_events (
+	tenant_id bigint NOT NULL REFERENCES billing_accounts (tenant_id),
+	id text NOT NULL,
+	type text NOT NULL,
+	received_at timestamptz NOT NULL,
+	PRIMARY KEY (tenant_id, id)
 );
 
 -- What people and settings did; sealed like intervention_log.

@@ -185,6 +185,53 @@ static const char team[] =
     "REVOKE ALL ON FUNCTION team_add, team_set_role, team_remove, person_create, person_set_password FROM PUBLIC;\n"
     "GRANT EXECUTE ON FUNCTION team_add, team_set_role, team_remove, person_create, person_set_password TO retivo_api, retivo_batch;\n";
 
+/* What Stripe says of tenants that pay. */
+static const char billing[] =
+    "CREATE TABLE billing_accounts (\n"
+    "tenant_id bigint PRIMARY KEY REFERENCES tenants (tenant_id),\n"
+    "customer_id text NOT NULL,\n"
+    "paid_tier text REFERENCES plans (plan_tier),\n"
+    "version bigint NOT NULL DEFAULT 0,\n"
+    "created_at timestamptz NOT NULL\n"
+    ");\n"
+    "CREATE TABLE subscriptions (\n"
+    "tenant_id bigint NOT NULL REFERENCES billing_accounts (tenant_id),\n"
+    "id text NOT NULL,\n"
+    "status text NOT NULL,\n"
+    "item_id text,\n"
+    "price_id text,\n"
+    "plan_tier text REFERENCES plans (plan_tier),\n"
+    "period_ends_at timestamptz,\n"
+    "cancel_at_period_end boolean NOT NULL,\n"
+    "updated_at timestamptz NOT NULL,\n"
+    "PRIMARY KEY (tenant_id, id)\n"
+    ");\n"
+    "CREATE TABLE billing_events (\n"
+    "tenant_id bigint NOT NULL REFERENCES billing_accounts (tenant_id),\n"
+    "id text NOT NULL,\n"
+    "type text NOT NULL,\n"
+    "received_at timestamptz NOT NULL,\n"
+    "PRIMARY KEY (tenant_id, id)\n"
+    ");\n"
+    "ALTER TABLE billing_accounts ENABLE ROW LEVEL SECURITY,\n"
+    "FORCE ROW LEVEL SECURITY;\n"
+    "CREATE POLICY tenant ON billing_accounts\n"
+    "USING (tenant_id = app_tenant())\n"
+    "WITH CHECK (tenant_id = app_tenant());\n"
+    "ALTER TABLE subscriptions ENABLE ROW LEVEL SECURITY,\n"
+    "FORCE ROW LEVEL SECURITY;\n"
+    "CREATE POLICY tenant ON subscriptions\n"
+    "USING (tenant_id = app_tenant())\n"
+    "WITH CHECK (tenant_id = app_tenant());\n"
+    "ALTER TABLE billing_events ENABLE ROW LEVEL SECURITY,\n"
+    "FORCE ROW LEVEL SECURITY;\n"
+    "CREATE POLICY tenant ON billing_events\n"
+    "USING (tenant_id = app_tenant())\n"
+    "WITH CHECK (tenant_id = app_tenant());\n"
+    "GRANT SELECT, INSERT, UPDATE, DELETE\n"
+    "ON billing_accounts, subscriptions, billing_events\n"
+    "TO retivo_api, retivo_batch;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -196,6 +243,7 @@ static const struct step steps[] = {
 	{ 4, "start of shadow mode", shadow_since, false },
 	{ 5, "outcomes and sealed logs", sealed_logs, false },
 	{ 6, "team", team, false },
+	{ 7, "billing", billing, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

@@ -145,6 +145,41 @@ static bool is_cidr_list(const char *text)
 	}
 }
 
+/* Ids of Stripe's prices, separated by commas. */
+static bool is_price_list(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+	for (;; text++) {
+		size_t len = strspn(text, letters);
+
+		text += len;
+		if (len == 0 || (*text != ',' && *text != '\0'))
+			return false;
+		if (*text == '\0')
+			return true;
+	}
+}
+
+/* A token that a header can hold. */
+static bool is_printable(const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text <= ' ' || *text >= 0x7f)
+			return false;
+	}
+	return true;
+}
+
+#define PRICE(name_, member, prose_)                                           \
+	{                                                                      \
+		name_, IN_TEXT(member),                                        \
+		    .check = is_price_list,                                    \
+		    .wanted = "price ids separated by commas",                 \
+		    .prose = (prose_)                                          \
+	}
+
 static const struct setting settings[] = {
 	{ "RETIVO_DATABASE_URL", IN_TEXT(database_url), .secret = true,
 	  .prose = "PostgreSQL as the role that owns the schema; read by"
@@ -192,6 +227,36 @@ static const struct setting settings[] = {
 	  .check = is_cidr_list,
 	  .wanted = "address/bits, several separated by commas",
 	  .prose = "private networks that webhooks may reach" },
+	{ "RETIVO_STRIPE_API_URL", IN_TEXT(stripe_api_url),
+	  .otherwise = "https://api.stripe.com", .check = is_base_url,
+	  .wanted = "an http or https URL without a final slash",
+	  .prose = "where Stripe's API is" },
+	{ "RETIVO_STRIPE_SECRET_KEY", IN_TEXT(stripe_secret_key),
+	  .check = is_printable, .wanted = "a key without spaces",
+	  .secret = true,
+	  .prose = "key of Stripe's API; none: billing answers 503" },
+	{ "RETIVO_STRIPE_WEBHOOK_SECRET", IN_TEXT(stripe_webhook_secret),
+	  .check = is_printable, .wanted = "a secret without spaces",
+	  .secret = true,
+	  .prose = "signing secret of the endpoint at Stripe that calls"
+		   " /api/billing/webhook" },
+	PRICE(
+	    "RETIVO_STRIPE_STARTER_MONTHLY", stripe_starter_monthly,
+	    "prices of starter, monthly: the one that is sold, then older ones"),
+	PRICE(
+	    "RETIVO_STRIPE_STARTER_ANNUAL", stripe_starter_annual,
+	    "prices of starter, annual: the one that is sold, then older ones"),
+	PRICE(
+	    "RETIVO_STRIPE_GROWTH_MONTHLY", stripe_growth_monthly,
+	    "prices of growth, monthly: the one that is sold, then older ones"),
+	PRICE(
+	    "RETIVO_STRIPE_GROWTH_ANNUAL", stripe_growth_annual,
+	    "prices of growth, annual: the one that is sold, then older ones"),
+	PRICE(
+	    "RETIVO_STRIPE_SCALE_MONTHLY", stripe_scale_monthly,
+	    "prices of scale, monthly: the one that is sold, then older ones"),
+	PRICE("RETIVO_STRIPE_SCALE_ANNUAL", stripe_scale_annual,
+	      "prices of scale, annual: the one that is sold, then older ones"),
 	{ "RETIVO_WORKERS", IN_INT(workers), .otherwise = "4", .min = 1,
 	  .max = 64, .unit = "processes",
 	  .prose = "API processes, one request at a time each" },

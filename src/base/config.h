@@ -22,9 +22,16 @@ struct config {
 	const char *mail_from;		/* "Name <a@b>" or "a@b" */
 	const char *smtp_url;		/* may be NULL */
 	const char *smtp_user;
-	const char *smtp_password;  /* secret */
-	const char *smtp_tls;	    /* require | try | none */
-	const char *outbound_allow; /* CIDRs, comma-separated; "" = none */
+	const char *smtp_password;     /* secret */
+	const char *smtp_tls;	       /* require | try | none */
+	const char *outbound_allow;    /* CIDRs, comma-separated; "" = none */
+	const char *stripe_api_url;    /* no final slash */
+	const char *stripe_secret_key; /* secret; NULL: no billing */
+	const char *stripe_webhook_secret; /* secret; may be NULL */
+	/* Price ids, comma-separated, the one that is sold first; or NULL. */
+	const char *stripe_starter_monthly, *stripe_starter_annual;
+	const char *stripe_growth_monthly, *stripe_growth_annual;
+	const char *stripe_scale_monthly, *stripe_scale_annual;
 	int64_t workers;
 	int64_t body_max_bytes;
 	int64_t statement_timeout_ms;

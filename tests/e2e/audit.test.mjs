@@ -1,6 +1,7 @@
 /* The audit log and the hash chain over it and over intervention_log. */
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
+import { operations } from "./lib/openapi.mjs";
 import { start_stack } from "./lib/stack.mjs";
 import { activate, drift, new_user, ok, refused, the_intervention, win_back } from "./lib/cases.mjs";
 
@@ -44,6 +45,7 @@ async function finds(tenant, pattern) {
 	assert.match(stderr, /hash chain/);
 }
 
+const request_id = (answer) => answer.headers["x-request-id"];
 const column = (rows, name) => rows.map((row) => row[name]);
 
 test("who changed what, with before and after, newest first", async () => {
@@ -67,8 +69,7 @@ test("the request id is the one that the answer carried", async () => {
 	const answer = await tenant.admin.put("/api/settings/kill-switch", { active: true });
 	const { audit } = await list(tenant, "?action=settings.kill_switch");
 	assert.equal(audit.length, 1);
-	assert.equal(audit[0].request_id, answer.headers["x-request-id"]
-		?? answer.headers.get("x-request-id"));
+	assert.equal(audit[0].request_id, request_id(answer));
 	assert.equal(audit[0].seq, null);
 	assert.equal(audit[0].hash, null);
 });
@@ -258,5 +259,75 @@ test("verify refuses a tenant that is none", async () => {
 	for (const words of [["--tenant", "999999"], ["--tenant", "x"], ["word"]]) {
 		const { code } = await stack.admin(["audit", "verify", ...words], { check: false });
 		assert.ok(code > 0, words.join(" "));
+	}
+});
+
+/* How each operation that editors and admins may call changes something; null
+ * where it changes nothing that lasts. Those of people and money are logged in
+ * tests of their own. */
+const escalation = (t) => made(t, "/api/escalations", { user_id: t.user,
+	playbook_id: t.playbook, severity: "Low", reason: "look" });
+const message = (t) => made(t, "/api/interventions", { user_id: t.user,
+	playbook_id: t.playbook, channel: "in_app", message_body: "Hello" });
+const sent_message = async (t) => {
+	const id = await message(t);
+	ok(await t.editor.put(`/api/interventions/${id}/approve`));
+	return id;
+};
+const endpoint = async (t) => ok(await t.admin.post("/api/webhooks/endpoints",
+	{ url: "http://127.0.0.1:9/" }), 201).endpoint.id;
+const made = async (t, path, body) => ok(await t.editor.post(path, body), 201).id;
+const acts = {
+	createCustomer: () => ({ user_id: new_user("acts") }),
+	eraseCustomer: async (t) => drift(t.ingest, new_user("acts")),
+	setPreferences: (t) => [t.user, { opted_out: true }],
+	createPlaybook: () => win_back(),
+	updatePlaybook: (t) => [t.playbook, { name: "Other" }],
+	archivePlaybook: (t) => made(t, "/api/playbooks", win_back()),
+	setPlaybookStatus: (t) => [t.playbook, { status: "active" }],
+	createIntervention: (t) => ({ user_id: t.user, playbook_id: t.playbook,
+		channel: "in_app", message_body: "Hello" }),
+	approveIntervention: message, pauseIntervention: message,
+	rejectIntervention: async (t) => [await message(t), { reason: "too soon" }],
+	rollbackIntervention: async (t) => [await sent_message(t), { reason: "wrong" }],
+	flagIntervention: async (t) => [await message(t), { reason: "odd" }],
+	createEscalation: (t) => ({ user_id: t.user, playbook_id: t.playbook,
+		severity: "Low", reason: "look" }),
+	handleEscalation: async (t) => [await escalation(t), { action_taken: "called" }],
+	delegateEscalation: async (t) => [await escalation(t), { channel: "in_app" }],
+	updateSettings: () => ({ name: "Renamed" }),
+	setKillSwitch: () => ({ active: true }),
+	updateBrand: () => ({ product_description: "Reports" }),
+	setShadowMode: () => ({ active: true }),
+	createApiKey: () => ({ label: "x", scope: "read" }),
+	revokeApiKey: async (t) => ok(await t.admin.post("/api/settings/api-keys",
+		{ label: "x", scope: "read" }), 201).id,
+	createWebhookEndpoint: () => ({ url: "http://127.0.0.1:9/" }),
+	updateWebhookEndpoint: async (t) => [await endpoint(t), { url: "http://127.0.0.1:9/b" }],
+	deleteWebhookEndpoint: endpoint,
+	testWebhookEndpoint: null,
+};
+
+test("every operation that changes something leaves a row with its request id", async () => {
+	for (const op of operations.filter((o) => o.method !== "GET"
+		&& ["editor", "admin"].includes(o.access)
+		&& !/^\/api\/(team|billing)\//.test(o.path))) {
+		assert.ok(op.id in acts, `${op.id}: tell here how it changes something`);
+		if (acts[op.id] === null)
+			continue;
+		const t = await stack.tenant("Acts");
+		t.user = await drift(t.ingest, new_user("acts"));
+		t.playbook = await made(t, "/api/playbooks", win_back());
+		const words = await acts[op.id](t);
+		const [id, body] = Array.isArray(words) ? words
+			: typeof words === "string" ? [words] : [undefined, words];
+		const answer = await t.admin.call(op.method, op.path.replace(/\{\w+\}/, id), { body });
+		assert.ok(answer.status < 300, `${op.id}: ${answer.text}`);
+		const rows = await stack.sql("select actor from audit_log where tenant_id = $1 and" +
+			" request_id = $2 union all select actor from intervention_log where" +
+			" tenant_id = $1 and request_id = $2", t.id, request_id(answer));
+		assert.ok(rows.length > 0, `${op.id} leaves no row`);
+		for (const { actor } of rows)
+			assert.match(actor, /^key:[0-9a-f-]{36}$/, op.id);
 	}
 });

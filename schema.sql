@@ -53,7 +53,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(4, 'start of shadow mode'),
 	(5, 'outcomes and sealed logs'),
 	(6, 'team'),
-	(7, 'billing');
+	(7, 'billing'),
+	(8, 'log of deliveries');
 
 -- ---------------------------------------------------------------- global --
 
@@ -702,6 +703,8 @@ CREATE TABLE deliveries (
 );
 CREATE UNIQUE INDEX deliveries_once ON deliveries
 	(tenant_id, outbox_id, endpoint_id);
+CREATE INDEX deliveries_endpoint ON deliveries
+	(tenant_id, endpoint_id, created_at DESC, id DESC);
 CREATE INDEX deliveries_due ON deliveries (tenant_id, next_attempt_at)
 	WHERE status = 'pending';
 

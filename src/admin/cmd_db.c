@@ -232,6 +232,11 @@ static const char billing[] =
     "ON billing_accounts, subscriptions, billing_events\n"
     "TO retivo_api, retivo_batch;\n";
 
+/* The log of an endpoint, newest first. */
+static const char delivery_log[] =
+    "CREATE INDEX deliveries_endpoint ON deliveries\n"
+    "(tenant_id, endpoint_id, created_at DESC, id DESC);\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -244,6 +249,7 @@ static const struct step steps[] = {
 	{ 5, "outcomes and sealed logs", sealed_logs, false },
 	{ 6, "team", team, false },
 	{ 7, "billing", billing, false },
+	{ 8, "log of deliveries", delivery_log, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

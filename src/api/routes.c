@@ -4,7 +4,7 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 19
+#define ROUTE_LISTS 20
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
@@ -16,6 +16,7 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ brand_routes, brand_route_count },
 		{ connectors_routes, connectors_route_count },
 		{ customers_routes, customers_route_count },
+		{ deliveries_routes, deliveries_route_count },
 		{ escalations_routes, escalations_route_count },
 		{ events_routes, events_route_count },
 		{ interventions_routes, interventions_route_count },

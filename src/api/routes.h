@@ -22,6 +22,8 @@ extern const struct route connectors_routes[];
 extern const size_t connectors_route_count;
 extern const struct route customers_routes[];
 extern const size_t customers_route_count;
+extern const struct route deliveries_routes[];
+extern const size_t deliveries_route_count;
 extern const struct route escalations_routes[];
 extern const size_t escalations_route_count;
 extern const struct route events_routes[];

@@ -133,6 +133,45 @@ test("an endpoint that hangs costs 8 seconds and one slot, not the others", asyn
 	hooks = await new HookServer("unset").start();
 });
 
+/* The endpoint's log of the one call, which is then sent once more. */
+async function log_of(shop, id, call, user) {
+	const log = `${PATH}/${id}/deliveries`;
+	const list = async (query = "") => ok(await shop.admin.get(log + query)).deliveries;
+	const [first, ...others] = await list();
+	assert.equal(others.length, 0);
+	assert.deepEqual([first.event_id, first.type, first.status, first.attempts,
+		first.last_status, first.next_attempt_at],
+		[call.headers["webhook-id"], "intervention.delivered", "delivered", 1, 200, null]);
+	assert.deepEqual(await list("?status=failed"), []);
+	refused(await shop.admin.get(`${log}?status=lost&limit=0`), 400, "status", "limit");
+
+	hooks.calls.length = 0;
+	hooks.answers.push(500);
+	const due = ok(await shop.admin.post(`${log}/${first.id}/redeliver`));
+	assert.deepEqual([due.id, due.status], [first.id, "pending"]);
+	await stack.batch({ tenant: shop.id });
+	const [again] = await list("?status=pending&limit=1");
+	assert.deepEqual([again.attempts, again.last_status], [2, 500]);
+	ok(await shop.admin.post(`${log}/${first.id}/redeliver`));
+	await stack.batch({ tenant: shop.id });
+	assert.deepEqual((await list()).map((d) => [d.status, d.attempts]), [["delivered", 3]]);
+	assert.deepEqual(hooks.calls.map((c) => [c.verified, c.text, c.headers["webhook-id"]]),
+		Array(2).fill([true, call.text, first.event_id]));
+	assert.equal(hooks.calls[0].body.user_id, user);
+
+	for (const path of [`${log}/${ABSENT}`, `${log}/x`, `${PATH}/${ABSENT}/deliveries/${first.id}`])
+		refused(await shop.admin.post(`${path}/redeliver`), 404);
+	for (const stranger of [tenant.admin, shop.editor]) {
+		const status = stranger === tenant.admin ? 404 : 403;
+		refused(await stranger.get(log), status);
+		refused(await stranger.post(`${log}/${first.id}/redeliver`), status);
+	}
+	await stack.sql("update webhook_endpoints set status = 'disabled' where id = $1", id);
+	assert.equal(refused(await shop.admin.post(`${log}/${first.id}/redeliver`), 409).code,
+		"endpoint_disabled");
+	ok(await shop.admin.put(`${PATH}/${id}`, {}));
+}
+
 test("events reach those that listen to them", async () => {
 	const shop = await stack.tenant("Shop");
 	ok(await shop.admin.patch("/api/settings", { approvalMode: "full_auto" }));
@@ -147,6 +186,8 @@ test("events reach those that listen to them", async () => {
 	assert.ok(call.verified, call.problem);
 	assert.equal(call.body.type, "intervention.delivered");
 	assert.equal(call.body.user_id, user);
+	await log_of(shop, listens.id, call, user);
+	assert.deepEqual(ok(await shop.admin.get(`${PATH}/${deaf.id}/deliveries`)).deliveries, []);
 	/* Deleted: nothing more. */
 	ok(await shop.admin.delete(`${PATH}/${listens.id}`));
 	ok(await shop.admin.delete(`${PATH}/${deaf.id}`));

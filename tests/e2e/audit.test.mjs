@@ -296,6 +296,7 @@ const acts = {
 	handleEscalation: async (t) => [await escalation(t), { action_taken: "called" }],
 	delegateEscalation: async (t) => [await escalation(t), { channel: "in_app" }],
 	updateSettings: () => ({ name: "Renamed" }),
+	copySettings: () => ({ from: "test" }),
 	setKillSwitch: () => ({ active: true }),
 	updateBrand: () => ({ product_description: "Reports" }),
 	setShadowMode: () => ({ active: true }),

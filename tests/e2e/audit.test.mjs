@@ -306,7 +306,7 @@ const acts = {
 	createWebhookEndpoint: () => ({ url: "http://127.0.0.1:9/" }),
 	updateWebhookEndpoint: async (t) => [await endpoint(t), { url: "http://127.0.0.1:9/b" }],
 	deleteWebhookEndpoint: endpoint,
-	testWebhookEndpoint: null,
+	testWebhookEndpoint: null, redeliver: null,
 };
 
 test("every operation that changes something leaves a row with its request id", async () => {

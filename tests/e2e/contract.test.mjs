@@ -25,10 +25,11 @@ test("the contract has 47 operations", () => {
 const ours_of = (theirs) => operations.find((op) => op.method === theirs.method
 	&& op.path.replaceAll(/\{[^}]+\}/g, "{}") === theirs.shape);
 
-for (const theirs of contracted.filter(ours_of))
+for (const theirs of contracted)
 	test(`${theirs.method} ${theirs.path}`, () => {
 		const ours = ours_of(theirs);
 		const found = [];
+		assert.ok(ours, "is in openapi.json");
 		for (const [status, wide, small] of answers(ours, theirs)) {
 			if (!small) {
 				found.push(`${status}: is gone`);

@@ -379,10 +379,13 @@ bool track_body_parse(struct op *op, const char *bytes, size_t len,
 
 	*ret = (struct track_body){ .oldest_us = op->now_us };
 	str_init(&wide, op->arena, 2 * len + 16);
-	if (!json_scan(bytes, len, DEPTH_MAX, &wide, &fault))
+	if (!json_scan(bytes, len, DEPTH_MAX, &wide, &fault)) {
+		if (fault.path[0] != '\0')
+			return op_fail_at(op, fault.path, "%s", fault.problem);
 		return op_fail(op, FAIL_INVALID, "invalid_json",
 			       "the body is not JSON: %s at byte %zu",
 			       fault.problem, fault.offset);
+	}
 	if (!find_events(op, skip_blanks(bytes), &events, &ret->count))
 		return false;
 	ret->events = ARENA_ARRAY(op->arena, struct event, ret->count);

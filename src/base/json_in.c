@@ -64,10 +64,13 @@ bool json_parse(struct op *op, const char *bytes, size_t len,
 		return op_fail(op, FAIL_TOO_LARGE, "too_large",
 			       "JSON text of %zu bytes is too large", len);
 	str_init(&wide, op->arena, SIZE_MAX);
-	if (!json_scan(bytes, len, JSON_IN_DEPTH, &wide, &fault))
+	if (!json_scan(bytes, len, JSON_IN_DEPTH, &wide, &fault)) {
+		if (fault.path[0] != '\0')
+			return op_fail_at(op, fault.path, "%s", fault.problem);
 		return op_fail(op, FAIL_INVALID, "invalid_json",
 			       "invalid JSON at byte %zu: %s", fault.offset,
 			       fault.problem);
+	}
 	if (wide.len > 0)
 		return build(op, wide.bytes, wide.len, ret);
 	return build(op, bytes, len, ret);

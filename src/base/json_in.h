@@ -19,7 +19,8 @@
 
 /*
  * arena: the parsed root (NULL with true means JSON null).
- * Fails: FAIL_INVALID "invalid_json" with the byte offset in the message.
+ * Fails: FAIL_INVALID "invalid_json" with the byte offset in the message;
+ * as op_fail_at() for a number that is out of range.
  */
 MUST_CHECK bool json_parse(struct op *op, const char *bytes, size_t len,
 			   struct json_object **ret);

@@ -6,8 +6,20 @@
 
 #include "base/parse.h"
 
+#include <math.h>
+#include <stdio.h>
+
 #define NUMBER_LEN_MAX 400
 #define EXPONENT_MAX   400
+#define KEY_SHOWN_MAX  80 /* bytes of a key in a path */
+
+/* A container around the cursor; they live on the stack of the descent. */
+struct step {
+	struct step *up;
+	const char *key; /* raw text of the member's key; NULL in an array */
+	size_t key_len;
+	size_t index; /* of the array's item */
+};
 
 struct scan {
 	const char *p;
@@ -16,6 +28,8 @@ struct scan {
 	const char *problem;
 	struct str *wide;
 	const char *copied; /* what is before this is in wide */
+	struct step *step;  /* NULL outside of all containers */
+	char *path;	    /* JSON_PATH_MAX bytes of the fault */
 };
 
 static bool scan_value(struct scan *s);
@@ -25,6 +39,37 @@ static bool fault(struct scan *s, const char *problem)
 	if (s->problem == NULL)
 		s->problem = problem;
 	return false;
+}
+
+/* False when there is no room, and then nothing is added. */
+static bool put_step(const struct step *step, char *path)
+{
+	size_t used, len = step->key_len;
+	int n;
+
+	if (step->up != NULL && !put_step(step->up, path))
+		return false;
+	used = strlen(path);
+	if (len > KEY_SHOWN_MAX)
+		len = parse_utf8_prefix(step->key, KEY_SHOWN_MAX);
+	if (step->key == NULL)
+		n = snprintf(path + used, JSON_PATH_MAX - used, "[%zu]",
+			     step->index);
+	else
+		n = snprintf(path + used, JSON_PATH_MAX - used, "%s%.*s",
+			     used > 0 ? "." : "", (int)len, step->key);
+	if ((size_t)n < JSON_PATH_MAX - used)
+		return true;
+	path[used] = '\0';
+	return false;
+}
+
+/* A number that is JSON and yet not ours to take: says where it is. */
+static bool number_fault(struct scan *s, const char *problem)
+{
+	if (s->step != NULL)
+		put_step(s->step, s->path);
+	return fault(s, problem);
 }
 
 /* The byte at the cursor; NUL, which no rule accepts, at the end. */
@@ -131,7 +176,7 @@ static bool scan_exponent(struct scan *s)
 	for (const char *p = s->p; p < s->end && *p >= '0' && *p <= '9'; p++) {
 		value = value * 10 + (*p - '0');
 		if (value > EXPONENT_MAX)
-			return fault(s, "number out of range");
+			return number_fault(s, "number out of range");
 	}
 	return scan_digits(s);
 }
@@ -157,6 +202,17 @@ static bool number_grammar(struct scan *s, bool *ret_integer)
 	return true;
 }
 
+/*
+ * True when value is what the text says but for rounding. Not so near zero:
+ * there strtod() gives 0 or loses digits, and a cast of PostgreSQL fails.
+ */
+static bool is_normal(const char *text, double value)
+{
+	if (value != 0)
+		return isnormal(value);
+	return strcspn(text, "eE") == strspn(text, "-0.");
+}
+
 static bool scan_number(struct scan *s)
 {
 	char text[NUMBER_LEN_MAX + 1];
@@ -170,11 +226,11 @@ static bool scan_number(struct scan *s)
 		return false;
 	len = (size_t)(s->p - start);
 	if (len > NUMBER_LEN_MAX)
-		return fault(s, "number too long");
+		return number_fault(s, "number too long");
 	memcpy(text, start, len);
 	text[len] = '\0';
-	if (!parse_double(text, &value))
-		return fault(s, "number out of range");
+	if (!parse_double(text, &value) || !is_normal(text, value))
+		return number_fault(s, "number out of range");
 	if (integer && !parse_i64(text, INT64_MIN, INT64_MAX, &exact)) {
 		str_put(s->wide, s->copied, (size_t)(s->p - s->copied));
 		str_puts(s->wide, ".0");
@@ -198,8 +254,10 @@ static bool scan_member(struct scan *s)
 	skip_blanks(s);
 	if (!take(s, '"'))
 		return fault(s, "key in double quotes expected");
+	s->step->key = s->p;
 	if (!scan_string(s))
 		return false;
+	s->step->key_len = (size_t)(s->p - s->step->key) - 1;
 	skip_blanks(s);
 	if (!take(s, ':'))
 		return fault(s, "':' expected");
@@ -217,6 +275,7 @@ static bool scan_items(struct scan *s, char close)
 	do {
 		if (!item(s))
 			return false;
+		s->step->index++;
 		skip_blanks(s);
 	} while (take(s, ','));
 	return take(s, close) || fault(s, close == '}' ? "',' or '}' expected"
@@ -225,13 +284,16 @@ static bool scan_items(struct scan *s, char close)
 
 static bool scan_container(struct scan *s, char close)
 {
+	struct step step = { .up = s->step };
 	bool good;
 
 	if (s->depth_left == 0)
 		return fault(s, "nested too deeply");
 	s->depth_left--;
 	s->p++;
+	s->step = &step;
 	good = scan_items(s, close);
+	s->step = step.up;
 	s->depth_left++;
 	return good;
 }
@@ -279,10 +341,14 @@ bool json_scan(const char *bytes, size_t len, unsigned depth_max,
 		.depth_left = depth_max,
 		.wide = wide,
 		.copied = bytes,
+		.path = ret_fault->path,
 	};
 
+	ret_fault->path[0] = '\0';
+
 	if (good < len) {
-		*ret_fault = (struct json_fault){ good, "not UTF-8" };
+		ret_fault->offset = good;
+		ret_fault->problem = "not UTF-8";
 		return false;
 	}
 	if (!scan_text(&s)) {

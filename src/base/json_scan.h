@@ -10,15 +10,24 @@
 
 #include "base/str.h"
 
+#define JSON_PATH_MAX 256
+
 struct json_fault {
 	size_t offset;	     /* byte at which the text stops being JSON */
 	const char *problem; /* static */
+	/*
+	 * Where the text is JSON but a number in it is not ours to take: its
+	 * place, such as events[3].properties.total (long keys cut, the end
+	 * left out where it does not fit); otherwise "".
+	 */
+	char path[JSON_PATH_MAX];
 };
 
 /*
  * True when bytes are one JSON value that json-c and PostgreSQL read alike,
  * with at most depth_max nested containers. Refused too: \u0000, numbers
- * beyond a double or of more than 400 characters or exponents over 400.
+ * too large or too near to zero for a normal double, of more than 400
+ * characters or with exponents over 400.
  *
  * json-c clamps integers that do not fit int64_t. Where there are some, the
  * whole text is written to wide with ".0" behind each, to be read instead;

@@ -139,6 +139,17 @@ test("another content type is 415", async () => {
 		refused(await raw(JSON.stringify(many(1)), { type }), 415);
 });
 
+test("numbers that no double holds are named, in playbooks as in events", async () => {
+	for (const number of ["1e-400", "-1e-400", "1e400", "5e-324", "1e-99999", "1e99999"]) {
+		refused(await tenant.admin.call("POST", "/api/playbooks", { raw: '{"name":"x",' +
+			`"type":"other","constraints":{"match_all":true,"holdout":${number}}}` }),
+			400, "constraints.holdout");
+		refused(await tenant.admin.call("POST", "/api/track", { raw: '{"events":[' +
+			`{"user_id":"u","event":"e"},{"user_id":"u","event":"e","properties":` +
+			`{"cart":{"total":${number}}}}]}` }), 400, "events[1].properties.cart.total");
+	}
+});
+
 test("wrong methods are 405 for every path", async () => {
 	const all = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 	for (const path of new Set(operations.map((op) => op.path))) {

@@ -3,6 +3,7 @@
 
 #include "base/json_in.h"
 #include "base/json_out.h"
+#include "base/parse.h"
 
 #include <float.h>
 #include <json-c/json_tokener.h>
@@ -182,7 +183,7 @@ static const struct {
 	{ "12", NULL },
 	{ "1.50", NULL },
 	{ "1E5", NULL },
-	{ "1e-400", NULL },
+	{ "0e-400", NULL },
 	{ "\"\"", NULL },
 	{ " [ 1 , 2 ] \r\n\t", "[1,2]" },
 	{ "{ \"a\" : { \"b\" : [ null ] } }", "{\"a\":{\"b\":[null]}}" },
@@ -249,6 +250,10 @@ static const struct {
 	{ "-1e400", 6 },
 	{ "1e309", 5 },
 	{ "1e-401", 3 },
+	{ "1e-400", 6 },
+	{ "-1e-400", 7 },
+	{ "1e-308", 6 },
+	{ "4.9e-324", 8 },
 	{ "1e99999999999", 2 },
 	{ "\"a", 2 },
 	{ "\"a\\", 3 },
@@ -333,6 +338,65 @@ START_TEST(refuses_bad)
 	ck_assert_msg(strncmp(test_op.fail.message, wanted, strlen(wanted)) ==
 			  0,
 		      "%s: %s", bad[_i].text, test_op.fail.message);
+}
+END_TEST
+
+static const struct {
+	const char *text, *path;
+} odd_numbers[] = {
+	{ "{\"constraints\":{\"holdout\":1e-400}}", "constraints.holdout" },
+	{ "{\"constraints\":{\"holdout\":1e400}}", "constraints.holdout" },
+	{ "{\"a\":{},\"b\":[[],{\"c\":1},{\"d\":-1e-310}]}", "b[2].d" },
+	{ "{\"a\":[1,{\"x\":[2,3]},1e309]}", "a[2]" },
+	{ "[0,[5e-324]]", "[1][0]" },
+	{ "{\"a\":1e99999}", "a" },
+};
+
+START_TEST(names_odd_numbers)
+{
+	const char *text = odd_numbers[_i].text;
+	struct json_object *root = NULL;
+
+	ck_assert(!json_parse(&test_op, text, strlen(text), &root));
+	ck_assert_int_eq(test_op.fail.kind, FAIL_INVALID);
+	ck_assert_str_eq(test_op.fail.code, "invalid_request");
+	ck_assert_uint_eq(test_op.fail.field_count, 1);
+	ck_assert_str_eq(test_op.fail.fields->path, odd_numbers[_i].path);
+	ck_assert_str_eq(test_op.fail.fields->message, "number out of range");
+}
+END_TEST
+
+/* The path has an end, and cuts no character in two. */
+START_TEST(odd_numbers_deep_down)
+{
+	struct json_object *root = NULL;
+	struct str s;
+
+	str_init(&s, test_op.arena, SIZE_MAX);
+	for (int i = 0; i < 10; i++) {
+		str_puts(&s, "{\"");
+		for (int k = 0; k < 50; k++)
+			str_puts(&s, "\xe2\x82\xac");
+		str_puts(&s, "\":");
+	}
+	str_puts(&s, "1e-400");
+	ck_assert(!json_parse(&test_op, s.bytes, s.len, &root));
+	const char *path = test_op.fail.fields->path;
+
+	/* Three keys of 26 characters, and the points between them. */
+	ck_assert_uint_eq(strlen(path), 3 * 26 * 3 + 2);
+	ck_assert(parse_is_utf8(path, strlen(path)));
+}
+END_TEST
+
+START_TEST(zeros_are_numbers)
+{
+	static const char *const zeros[] = { "0",	"-0.0",	  "0e-400",
+					     "0.000E5", "-0e400", "2.3e-308",
+					     "1e308" };
+
+	for (size_t i = 0; i < ARRAY_LEN(zeros); i++)
+		parsed(zeros[i]);
 }
 END_TEST
 
@@ -533,6 +597,9 @@ static TCase *in_case(void)
 	tcase_add_loop_test(tc, reads_good, 0, ARRAY_LEN(good));
 	tcase_add_loop_test(tc, reads_within_bounds, 0, ARRAY_LEN(good));
 	tcase_add_loop_test(tc, refuses_bad, 0, ARRAY_LEN(bad));
+	tcase_add_loop_test(tc, names_odd_numbers, 0, ARRAY_LEN(odd_numbers));
+	tcase_add_test(tc, odd_numbers_deep_down);
+	tcase_add_test(tc, zeros_are_numbers);
 	tcase_add_test(tc, refuses_nul_bytes);
 	tcase_add_loop_test(tc, limits_depth, 0, 2);
 	tcase_add_test(tc, limits_number_length);

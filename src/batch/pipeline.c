@@ -109,7 +109,8 @@ static void log_failure(const struct op *op, const struct run *run,
 static bool is_lost_database(const struct op *op)
 {
 	return op->fail.kind == FAIL_UNAVAILABLE &&
-	       streq(op->fail.code, "database_unavailable");
+	       (streq(op->fail.code, "database_unavailable") ||
+		streq(op->fail.code, "outcome_unknown"));
 }
 
 static bool is_lost_lease(const struct op *op)

@@ -43,6 +43,23 @@ static bool unavailable(struct op *op, const char *detail)
 }
 
 /*
+ * In place of what was latched: that came in the COMMIT's stead, and only
+ * the database knows whether the transaction was kept.
+ */
+static void latch_unknown(struct op *op, const char *detail)
+{
+	const char *first = op->fail.detail;
+
+	op_clear(op);
+	op_fail(op, FAIL_UNAVAILABLE, "outcome_unknown",
+		"the database went away while it saved this; whether it was "
+		"saved is not known");
+	op_fail_detail(op, "outcome unknown after COMMIT: %s",
+		       first != NULL ? first : detail);
+	op->fail.retry_after_s = 2;
+}
+
+/*
  * Gives the connection up in the middle of an op. begin_sent stays: what
  * follows must not begin a second transaction with half of the work.
  */
@@ -50,10 +67,11 @@ static bool broken(struct op *op, const char *detail)
 {
 	struct db *db = op->db;
 
-	op_fail_detail(op, "%s%s",
-		       db->commit_sent ? "outcome unknown after COMMIT: " : "",
-		       detail);
-	unavailable(op, detail);
+	if (db->commit_sent)
+		latch_unknown(op, detail);
+	else
+		unavailable(op, detail);
+	db->commit_sent = false;
 	conn_drop(db);
 	db->begin_sent = db->begun;
 	return false;
@@ -166,7 +184,8 @@ static bool send_plain(struct op *op, const char *sql)
 	assert(db->pending_count < CONN_PENDING_MAX);
 	if (!PQsendQueryParams(db->conn, sql, 0, NULL, NULL, NULL, NULL, 0))
 		return broken(op, PQerrorMessage(db->conn));
-	db->pending[db->pending_count++] = (struct conn_pending){ NULL };
+	db->pending[db->pending_count++] =
+	    (struct conn_pending){ .prepare = NULL };
 	return true;
 }
 
@@ -269,7 +288,7 @@ bool conn_send(struct op *op, const char *sql, const struct db_arg *args,
 			/* Twice in one pipeline must not prepare twice. */
 			s->prepared = true;
 			db->pending[db->pending_count++] =
-			    (struct conn_pending){ s };
+			    (struct conn_pending){ .prepare = s };
 		}
 		ok = ok &&
 		     PQsendQueryPrepared(db->conn, name, (int)count, a.values,
@@ -277,13 +296,27 @@ bool conn_send(struct op *op, const char *sql, const struct db_arg *args,
 	}
 	if (!ok)
 		return broken(op, PQerrorMessage(db->conn));
-	db->pending[db->pending_count++] = (struct conn_pending){ NULL };
+	db->pending[db->pending_count++] =
+	    (struct conn_pending){ .prepare = NULL };
 	return true;
 }
 
 static void clear_result(void *result)
 {
 	PQclear(result);
+}
+
+/*
+ * True for an error after which the transaction is surely not kept: any that
+ * the server gave to a statement before the COMMIT, and to the COMMIT itself
+ * one that the backend survived.
+ */
+static bool is_refusal(const PGresult *result, const struct conn_pending *p)
+{
+	const char *severity =
+	    PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	return severity != NULL && (!p->commit || streq(severity, "ERROR"));
 }
 
 /* Takes one result in: latches its failure, keeps the prepared mark true. */
@@ -303,6 +336,8 @@ static void take_result(struct op *op, const struct conn_pending *p,
 	state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	if (state != NULL && (streq(state, "0A000") || streq(state, "26000")))
 		op->db->forget = true;
+	if (is_refusal(result, p))
+		op->db->commit_sent = false;
 	db_fail(op, result, op->db->conn);
 }
 
@@ -392,7 +427,7 @@ static bool take_commit(struct op *op, bool *ret_gone)
 
 	if (r == NULL)
 		return false;
-	take_result(op, &(struct conn_pending){ NULL }, r);
+	take_result(op, &(struct conn_pending){ .commit = true }, r);
 	if (PQresultStatus(r) == PGRES_COMMAND_OK &&
 	    !streq(PQcmdStatus(r), "COMMIT"))
 		op_fail(op, FAIL_INTERNAL, "not_committed",

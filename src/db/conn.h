@@ -21,6 +21,7 @@ struct conn_statement {
 /* A result that the server owes us. */
 struct conn_pending {
 	struct conn_statement *prepare; /* set: the answer to a PREPARE */
+	bool commit;
 };
 
 struct db {
@@ -32,9 +33,9 @@ struct db {
 	PGconn *conn;	     /* NULL: not connected */
 	int64_t retry_at_us; /* monotonic; no attempt before */
 	int64_t backoff_us;
-	bool begun;	 /* db_begin was called */
-	bool begin_sent; /* BEGIN is on its way or done */
-	bool commit_sent;
+	bool begun;	   /* db_begin was called */
+	bool begin_sent;   /* BEGIN is on its way or done */
+	bool commit_sent;  /* and nothing says yet what became of it */
 	bool forget;	   /* the prepared cache is stale */
 	int64_t tenant_id; /* of the open transaction */
 	struct conn_pending pending[CONN_PENDING_MAX];
@@ -61,8 +62,8 @@ MUST_CHECK bool conn_sync(struct op *op, PGresult **ret);
 
 /*
  * The same with a COMMIT behind the last statement, when a transaction is
- * open. Fails FAIL_UNAVAILABLE, "outcome unknown" in the detail, when the
- * connection breaks in between.
+ * open. Fails FAIL_UNAVAILABLE "outcome_unknown", whatever the server said
+ * before, when the connection breaks before the COMMIT's answer.
  */
 MUST_CHECK bool conn_commit(struct op *op, PGresult **ret);
 

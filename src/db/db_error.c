@@ -128,8 +128,8 @@ bool db_fail(struct op *op, const struct pg_result *result,
 {
 	const char *state =
 	    result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-	const char *detail =
-	    result ? PQresultErrorMessage(result) : PQerrorMessage(conn);
+	const char *constraint =
+	    state ? PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME) : NULL;
 
 	if (op_failed(op))
 		return false;
@@ -138,9 +138,14 @@ bool db_fail(struct op *op, const struct pg_result *result,
 			"the database cannot be reached");
 		op->fail.retry_after_s = 2;
 	} else if (!fail_raised(op, result, state) &&
-		   !fail_constraint(op, PQresultErrorField(
-					    result, PG_DIAG_CONSTRAINT_NAME))) {
+		   !fail_constraint(op, constraint)) {
 		fail_state(op, state);
 	}
-	return op_fail_detail(op, "%s %s", state ? state : "-", detail);
+	/* Not the whole message: DETAIL and CONTEXT quote people's rows. */
+	if (state == NULL)
+		return op_fail_detail(op, "- %s", PQerrorMessage(conn));
+	return op_fail_detail(
+	    op, "%s %s%s%s", state,
+	    PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY),
+	    constraint ? " constraint " : "", constraint ? constraint : "");
 }

@@ -17,7 +17,9 @@ struct pg_conn;
 
 /*
  * Latches the failure of a result, or of the connection when result is NULL
- * or carries no SQLSTATE. Returns false.
+ * or carries no SQLSTATE. The detail for the log is the SQLSTATE, the primary
+ * message and the constraint's name, and nothing that the server says about
+ * rows or statements. Returns false.
  */
 bool db_fail(struct op *op, const struct pg_result *result,
 	     const struct pg_conn *conn);

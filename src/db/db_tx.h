@@ -19,8 +19,8 @@ MUST_CHECK bool db_begin(struct op *op);
 MUST_CHECK bool db_set_tenant(struct op *op, int64_t tenant_id);
 
 /*
- * Fails: FAIL_UNAVAILABLE with "outcome unknown" in the detail when the
- * connection broke after COMMIT was sent.
+ * Fails: FAIL_UNAVAILABLE "outcome_unknown" when the connection broke after
+ * COMMIT was sent and no answer to it came.
  */
 MUST_CHECK bool db_commit(struct op *op);
 

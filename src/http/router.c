@@ -176,11 +176,11 @@ bool router_find(struct op *op, const struct router *router, struct request *rq,
 	if (first == NULL)
 		return op_fail(op, FAIL_NOT_FOUND, "route_not_found",
 			       "no operation has this path");
+	*ret_any = first->route;
 	if (rq->method != HTTP_OPTIONS)
 		return op_fail(op, FAIL_METHOD_NOT_ALLOWED,
 			       "method_not_allowed", "this path takes only: %s",
 			       rq->allow);
 	*ret = NULL;
-	*ret_any = first->route;
 	return true;
 }

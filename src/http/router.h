@@ -66,8 +66,8 @@ void router_free(struct router *router);
 
 /*
  * Finds the route of rq->method and rq->segments and sets rq->path_params.
- * *ret is NULL, with true, for OPTIONS on a known path (*ret_any is one of
- * its routes). Sets rq->allow on OPTIONS and on 405.
+ * *ret is NULL, with true, for OPTIONS on a known path. Sets rq->allow on
+ * OPTIONS and on 405; *ret_any is then one of the path's routes.
  * Fails: FAIL_NOT_FOUND "route_not_found", FAIL_METHOD_NOT_ALLOWED.
  */
 MUST_CHECK bool router_find(struct op *op, const struct router *router,

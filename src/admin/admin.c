@@ -26,6 +26,7 @@ static const struct admin_command commands[] = {
 	{ "key", "create", cmd_key_create,
 	  .usage = "--tenant N --scope ingest|read|write|admin --label L" },
 	{ "key", "revoke", cmd_key_revoke, .usage = "--tenant N ID" },
+	{ "master-key", "rotate", cmd_master_key_rotate, .usage = "" },
 	{ "member", "create", cmd_member_create,
 	  .usage = "--tenant N EMAIL --role viewer|editor|admin --name NAME"
 		   " [--password-stdin]" },

@@ -60,6 +60,7 @@ bool cmd_demo(struct op *op, int argc, char **argv);
 bool cmd_explain(struct op *op, int argc, char **argv);
 bool cmd_key_create(struct op *op, int argc, char **argv);
 bool cmd_key_revoke(struct op *op, int argc, char **argv);
+bool cmd_master_key_rotate(struct op *op, int argc, char **argv);
 bool cmd_member_create(struct op *op, int argc, char **argv);
 bool cmd_member_reset(struct op *op, int argc, char **argv);
 bool cmd_tenant_create(struct op *op, int argc, char **argv);

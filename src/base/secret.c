@@ -389,6 +389,14 @@ bool secret_open(struct op *op, enum secret_use use, const char *context,
 	return true;
 }
 
+bool secret_is_newest(const char *sealed)
+{
+	char id[2 * KEY_ID_LEN + 1];
+
+	sodium_bin2hex(id, sizeof(id), newest_key()->id, KEY_ID_LEN);
+	return strncmp(sealed, id, 2 * KEY_ID_LEN) == 0;
+}
+
 bool secret_password_hash(struct op *op, const char *password,
 			  const char **ret_hash)
 {

@@ -89,6 +89,9 @@ MUST_CHECK bool secret_open(struct op *op, enum secret_use use,
 			    const char *context, const char *sealed,
 			    const char **ret_plain);
 
+/* True when the newest key made the seal (says nothing of validity). */
+bool secret_is_newest(const char *sealed);
+
 /*
  * argon2id (INTERACTIVE, 64 MiB). arena text. Fails: FAIL_UNAVAILABLE
  * "password_busy" when memory is short.

@@ -39,10 +39,16 @@ static const char *secret_new(struct op *op)
 }
 
 /* Binds the sealed text to its row. */
-static const char *secret_context(struct op *op, const char *endpoint_id)
+static const char *row_context(struct op *op, int64_t tenant_id,
+			       const char *endpoint_id)
 {
 	return arena_printf(op->arena, "webhook_endpoints/secret/%lld/%s",
-			    (long long)op->tenant_id, endpoint_id);
+			    (long long)tenant_id, endpoint_id);
+}
+
+static const char *secret_context(struct op *op, const char *endpoint_id)
+{
+	return row_context(op, op->tenant_id, endpoint_id);
 }
 
 bool webhook_endpoint_add(struct op *op, struct webhook_endpoint *endpoint)
@@ -128,4 +134,42 @@ bool webhook_secret_open(struct op *op, const char *endpoint_id,
 {
 	return secret_open(op, SECRET_WEBHOOK, secret_context(op, endpoint_id),
 			   sealed, ret);
+}
+
+static bool reseal_row(struct op *op, const struct db_row *row)
+{
+	int64_t tenant_id = db_i64(row, "tenant_id");
+	const char *id = db_text(row, "id"), *plain;
+	const char *context = row_context(op, tenant_id, id);
+
+	return secret_open(op, SECRET_WEBHOOK, context, db_text(row, "secret"),
+			   &plain) &&
+	       db_exec(
+		   op, NULL,
+		   "UPDATE webhook_endpoints SET secret = $3"
+		   " WHERE tenant_id = $1 AND id = $2",
+		   ARG_I64(tenant_id), ARG_UUID(id),
+		   ARG_TEXT(secret_seal(op, SECRET_WEBHOOK, context, plain)));
+}
+
+bool webhook_secrets_reseal(struct op *op, int64_t *ret_done, int64_t *ret_kept)
+{
+	struct db_rows rows;
+	int64_t done = 0;
+
+	/* Deleted ones as well: an old key may go only when none needs it. */
+	if (!db_list(op, &rows,
+		     "SELECT tenant_id, id, secret FROM webhook_endpoints"
+		     " ORDER BY tenant_id, id FOR UPDATE"))
+		return false;
+	db_each (row, &rows) {
+		if (secret_is_newest(db_text(&row, "secret")))
+			continue;
+		if (!reseal_row(op, &row))
+			return false;
+		done++;
+	}
+	*ret_done = done;
+	*ret_kept = (int64_t)rows.count - done;
+	return true;
 }

@@ -64,4 +64,14 @@ MUST_CHECK bool webhook_endpoint_delete(struct op *op, const char *id);
 MUST_CHECK bool webhook_secret_open(struct op *op, const char *endpoint_id,
 				    const char *sealed, const char **ret);
 
+/*
+ * Seals the secrets of all tenants' endpoints anew with the newest key,
+ * those that have it already excepted, inside the caller's transaction. For
+ * the admin role. ret_done: how many were; ret_kept: how many had it.
+ * Fails: FAIL_INTERNAL "sealed_unreadable" when a key is missing; the detail
+ * names the row.
+ */
+MUST_CHECK bool webhook_secrets_reseal(struct op *op, int64_t *ret_done,
+				       int64_t *ret_kept);
+
 #endif

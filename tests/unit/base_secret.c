@@ -333,6 +333,9 @@ START_TEST(root_key_rotates)
 	secret_hash(SECRET_TOKEN, "x", after);
 	ck_assert_mem_eq(before, after, SECRET_HASH_LEN);
 	fresh = secret_seal(&test_op, SECRET_WEBHOOK, "t/1", "abc");
+	ck_assert(secret_is_newest(fresh));
+	ck_assert(!secret_is_newest(sealed));
+	ck_assert(!secret_is_newest(""));
 	start(KEY_B "\n");
 	ck_assert(secret_open(&test_op, SECRET_WEBHOOK, "t/1", fresh, &text));
 	check_closed(SECRET_WEBHOOK, "t/1", sealed);

@@ -10,7 +10,9 @@ const ABSENT = "01938c4e-5b1a-7c3e-9f20-6d1f0a2b3c4d";
 let stack, tenant, empty;
 
 before(async () => {
-	stack = await start_stack();
+	/* Stripe's webhook is there only with its secret. */
+	stack = await start_stack({ settings: {
+		RETIVO_STRIPE_WEBHOOK_SECRET: "whsec_of_a_test" } });
 	tenant = await stack.tenant();
 	empty = await contents();
 });

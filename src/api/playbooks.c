@@ -69,31 +69,6 @@ static bool playbooks_list(struct op *op, const struct request *rq,
 	return reply_rows(op, rs, 200, "playbooks", &rows);
 }
 
-/* The row as the audit log keeps it. */
-static const char *row_json(struct op *op, const struct playbook_row *row)
-{
-	struct str s;
-	struct json_out j;
-
-	str_init(&s, op->arena, 4u << 20);
-	json_init(&j, &s);
-	json_open(&j, '{');
-	json_pair(&j, "name", row->name);
-	json_pair(&j, "status", row->status);
-	json_key(&j, "version");
-	json_i64(&j, row->version);
-	json_key(&j, "entry_conditions");
-	json_raw(&j, row->entry_conditions);
-	json_key(&j, "exit_conditions");
-	json_raw(&j, row->exit_conditions);
-	json_key(&j, "constraints");
-	json_raw(&j, row->constraints);
-	json_key(&j, "strategy_hints");
-	json_raw(&j, row->strategy_hints);
-	json_close(&j);
-	return s.bytes;
-}
-
 static const char *doc_text(struct op *op, struct json_object *doc,
 			    const char *otherwise)
 {
@@ -141,7 +116,7 @@ static bool playbooks_create(struct op *op, const struct request *rq,
 	if (!playbook_insert(op, auth_actor(op), &new) ||
 	    !playbook_want_events(op, &pb) ||
 	    !audit_put(op, auth_actor(op), "playbook.create", new.id, NULL,
-		       row_json(op, &new)) ||
+		       playbook_json(op, &new)) ||
 	    !db_one(op, &row,
 		    "SELECT id, name, status, created_at, version"
 		    " FROM playbooks WHERE tenant_id = $1 AND id = $2",
@@ -207,7 +182,7 @@ static bool playbooks_update(struct op *op, const struct request *rq,
 	if (!playbook_update(op, auth_actor(op), &new) ||
 	    !playbook_want_events(op, &pb) ||
 	    !audit_put(op, auth_actor(op), "playbook.update", id,
-		       row_json(op, &old), row_json(op, &new)))
+		       playbook_json(op, &old), playbook_json(op, &new)))
 		return false;
 	return reply_playbook(op, rs, id);
 }

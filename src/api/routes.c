@@ -4,7 +4,7 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 20
+#define ROUTE_LISTS 21
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
@@ -25,6 +25,7 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ privacy_routes, privacy_route_count },
 		{ sessions_routes, sessions_route_count },
 		{ settings_routes, settings_route_count },
+		{ settings_copy_routes, settings_copy_route_count },
 		{ shadow_routes, shadow_route_count },
 		{ system_routes, system_route_count },
 		{ team_routes, team_route_count },

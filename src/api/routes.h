@@ -40,6 +40,8 @@ extern const struct route sessions_routes[];
 extern const size_t sessions_route_count;
 extern const struct route settings_routes[];
 extern const size_t settings_route_count;
+extern const struct route settings_copy_routes[];
+extern const size_t settings_copy_route_count;
 extern const struct route shadow_routes[];
 extern const size_t shadow_route_count;
 extern const struct route system_routes[];

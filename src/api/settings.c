@@ -7,7 +7,6 @@
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/json_in.h"
-#include "db/db_tx.h"
 #include "engine/playbook_doc.h"
 #include "http/body.h"
 #include "store/audit.h"
@@ -302,17 +301,6 @@ static const struct field key_fields[] = {
 	FIELD_ENUM(struct key_in, mode, false, key_modes),
 };
 
-/* Goes over to the test twin of the live tenant of the op. */
-static bool enter_twin(struct op *op)
-{
-	struct db_row row;
-
-	return db_one(op, &row,
-		      "SELECT tenant_id FROM tenants WHERE live_tenant_id = $1",
-		      ARG_I64(op->tenant_id)) &&
-	       db_set_tenant(op, db_i64(&row, "tenant_id"));
-}
-
 static bool settings_key_create(struct op *op, const struct request *rq,
 				struct response *rs)
 {
@@ -329,7 +317,7 @@ static bool settings_key_create(struct op *op, const struct request *rq,
 	if (test && streq(in.mode, "live"))
 		return op_fail_at(op, "mode",
 				  "must be test: this is a test tenant");
-	if (!test && streq(in.mode, "test") && !enter_twin(op))
+	if (!test && streq(in.mode, "test") && !tenant_enter_twin(op))
 		return false;
 	if (!api_key_create(op, auth_actor(op), in.mode, in.label, in.scope,
 			    &row, &secret))
@@ -355,7 +343,8 @@ static bool settings_key_revoke(struct op *op, const struct request *rq,
 		if (op->fail.kind != FAIL_NOT_FOUND || auth_principal(op)->test)
 			return false;
 		op_clear(op);
-		if (!enter_twin(op) || !api_key_revoke(op, auth_actor(op), id))
+		if (!tenant_enter_twin(op) ||
+		    !api_key_revoke(op, auth_actor(op), id))
 			return false;
 	}
 	return reply_true(op, rs, 200, "revoked");

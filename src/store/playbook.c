@@ -182,6 +182,30 @@ bool playbook_set_status(struct op *op, const char *actor,
 	       (!was_active || rules_touch(op));
 }
 
+const char *playbook_json(struct op *op, const struct playbook_row *row)
+{
+	struct str s;
+	struct json_out j;
+
+	str_init(&s, op->arena, 4u << 20);
+	json_init(&j, &s);
+	json_open(&j, '{');
+	json_pair(&j, "name", row->name);
+	json_pair(&j, "status", row->status);
+	json_key(&j, "version");
+	json_i64(&j, row->version);
+	json_key(&j, "entry_conditions");
+	json_raw(&j, row->entry_conditions);
+	json_key(&j, "exit_conditions");
+	json_raw(&j, row->exit_conditions);
+	json_key(&j, "constraints");
+	json_raw(&j, row->constraints);
+	json_key(&j, "strategy_hints");
+	json_raw(&j, row->strategy_hints);
+	json_close(&j);
+	return s.bytes;
+}
+
 bool rules_touch(struct op *op)
 {
 	return db_exec(op, NULL,

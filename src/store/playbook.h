@@ -63,6 +63,9 @@ MUST_CHECK bool playbook_set_status(struct op *op, const char *actor,
 				    struct playbook_row *row,
 				    const char *status);
 
+/* arena: the row as the audit log keeps it. */
+const char *playbook_json(struct op *op, const struct playbook_row *row);
+
 /* Match looks at every customer once more. */
 MUST_CHECK bool rules_touch(struct op *op);
 

@@ -4,6 +4,7 @@
 #include "store/tenant.h"
 
 #include "db/db.h"
+#include "db/db_tx.h"
 
 #define TENANT_COLUMNS                                                         \
 	"s.name, s.slug, t.mode, coalesce(t.live_tenant_id, 0) AS live_id,"    \
@@ -54,4 +55,14 @@ bool tenant_load(struct op *op, bool lock, struct tenant *ret)
 		.retention_days = db_i64(&row, "retention_days"),
 	};
 	return true;
+}
+
+bool tenant_enter_twin(struct op *op)
+{
+	struct db_row row;
+
+	return db_one(op, &row,
+		      "SELECT tenant_id FROM tenants WHERE live_tenant_id = $1",
+		      ARG_I64(op->tenant_id)) &&
+	       db_set_tenant(op, db_i64(&row, "tenant_id"));
 }

@@ -34,4 +34,10 @@ struct tenant {
  */
 MUST_CHECK bool tenant_load(struct op *op, bool lock, struct tenant *ret);
 
+/*
+ * Goes over to the test twin of op->tenant_id, a live tenant.
+ * Fails: FAIL_NOT_FOUND.
+ */
+MUST_CHECK bool tenant_enter_twin(struct op *op);
+
 #endif

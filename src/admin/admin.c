@@ -33,6 +33,8 @@ static const struct admin_command commands[] = {
 	{ "member", "reset", cmd_member_reset, .usage = "EMAIL" },
 	{ "tenant", "create", cmd_tenant_create,
 	  .usage = "NAME [--slug S] [--timezone Z]" },
+	{ "tenant", "plan", cmd_tenant_plan,
+	  .usage = "--tenant N free|starter|growth|scale|unlimited" },
 	{ "webhook", "add", cmd_webhook_add,
 	  .usage = "--tenant N URL [--events a,b]" },
 };

@@ -88,4 +88,10 @@ MUST_CHECK bool refresh_next_users(struct op *op, const char *after,
 /* Writes daily_counts of the op's day and the tracked-user limit. */
 MUST_CHECK bool refresh_counts(struct op *op, bool test);
 
+/*
+ * The tracked-user limit alone, where the plan has one and as many are not
+ * tracked: a customer over it is set aside before match sees him.
+ */
+MUST_CHECK bool refresh_tracked(struct op *op, bool test);
+
 #endif

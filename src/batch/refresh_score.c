@@ -574,3 +574,21 @@ bool refresh_counts(struct op *op, bool test)
 {
 	return count_day(op) && count_tracked(op, test);
 }
+
+bool refresh_tracked(struct op *op, bool test)
+{
+	struct db_row row;
+
+	if (test)
+		return true;
+	if (!db_one(op, &row,
+		    "SELECT p.tracked_users IS NOT NULL AND (SELECT"
+		    " count(*) FILTER (WHERE tracked)"
+		    " <> least(count(*), p.tracked_users)"
+		    " FROM customers WHERE tenant_id = $1) AS other"
+		    " FROM tenants t JOIN plans p"
+		    " ON p.plan_tier = t.plan_tier WHERE t.tenant_id = $1",
+		    ARG_I64(op->tenant_id)))
+		return false;
+	return !db_bool(&row, "other") || count_tracked(op, test);
+}

@@ -257,6 +257,8 @@ static bool do_count(struct op *op, struct run *run, struct refresh_state *st)
 	if (!counted || st->swept || (st->changed && (due || run->force))) {
 		if (!refresh_counts(op, run->test))
 			return false;
+	} else if (st->changed && !refresh_tracked(op, run->test)) {
+		return false;
 	}
 	return run_chunk_done(op, run, 0);
 }

@@ -1,8 +1,10 @@
 /* Limits of plans: one row of this table for each thing that is counted. */
 #include "store/plan.h"
 
+#include "base/clock.h"
 #include "db/db.h"
 #include "db/sql.h"
+#include "store/audit.h"
 
 static const struct {
 	const char *code, *things;
@@ -83,4 +85,58 @@ bool plan_room(struct op *op, enum plan_limit what)
 					      current, most, next ? "\"" : "",
 					      next ? next : "null",
 					      next ? "\"" : ""));
+}
+
+static bool check_tier(struct op *op, const char *tier)
+{
+	struct db_row row;
+
+	if (!db_opt(op, &row, "SELECT 1 FROM plans WHERE plan_tier = $1",
+		    ARG_TEXT(tier)))
+		return false;
+	return db_found(&row) || op_fail(op, FAIL_INVALID, "unknown_plan",
+					 "there is no plan of that name");
+}
+
+/* Refresh counts a day that has no counts yet, and then who is tracked. */
+static bool count_anew(struct op *op)
+{
+	return db_exec(op, NULL,
+		       "DELETE FROM daily_counts WHERE tenant_id = $1"
+		       " AND day = $2::text::date",
+		       ARG_I64(op->tenant_id),
+		       ARG_TEXT(clock_write_day(op->arena, op->now_us)));
+}
+
+/* For the audit log; the names of plans and statuses are plain words. */
+static const char *plan_json(struct op *op, const struct db_row *row)
+{
+	return arena_printf(
+	    op->arena, "{\"plan_tier\":\"%s\",\"plan_status\":\"%s\"}",
+	    db_text(row, "plan_tier"), db_text(row, "plan_status"));
+}
+
+bool plan_set(struct op *op, const char *actor, const char *tier,
+	      const char *status)
+{
+	struct db_row old, new;
+
+	if (!check_tier(op, tier) || !lock_settings(op) ||
+	    !db_one(op, &old,
+		    "SELECT plan_tier, plan_status, mode FROM tenants"
+		    " WHERE tenant_id = $1",
+		    ARG_I64(op->tenant_id)))
+		return false;
+	if (streq(db_text(&old, "mode"), "test"))
+		return op_fail(op, FAIL_INVALID, "test_tenant",
+			       "a test tenant has no plan of its own");
+	return db_one(op, &new,
+		      "UPDATE tenants SET plan_tier = $2,"
+		      " plan_status = coalesce($3, plan_status)"
+		      " WHERE tenant_id = $1 RETURNING plan_tier, plan_status",
+		      ARG_I64(op->tenant_id), ARG_TEXT(tier),
+		      ARG_TEXT(status)) &&
+	       audit_put(op, actor, "plan.set", NULL, plan_json(op, &old),
+			 plan_json(op, &new)) &&
+	       count_anew(op);
 }

@@ -22,4 +22,12 @@ enum plan_limit {
  */
 MUST_CHECK bool plan_room(struct op *op, enum plan_limit what);
 
+/*
+ * Puts op->tenant_id on a plan and writes an audit row; NULL status: as it
+ * is. The next refresh counts anew who is tracked. What is over a smaller
+ * plan's limits stays. Fails: FAIL_INVALID "unknown_plan", "test_tenant".
+ */
+MUST_CHECK bool plan_set(struct op *op, const char *actor, const char *tier,
+			 const char *status);
+
 #endif

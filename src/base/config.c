@@ -207,7 +207,9 @@ static const struct setting settings[] = {
 	  .prose = "file of mode 0600 with the root secret, 64 hex digits a"
 		   " line, newest first" },
 	{ "RETIVO_MAIL_DIR", IN_TEXT(mail_dir),
-	  .prose = "directory that gets each mail as a file instead of SMTP" },
+	  .prose =
+	      "directory that gets mails as files: without RETIVO_SMTP_URL,"
+	      " and those to demo addresses" },
 	{ "RETIVO_MAIL_FROM", IN_TEXT(mail_from),
 	  .otherwise = "Retivo <noreply@localhost.localdomain>",
 	  .check = is_mail_from,

@@ -349,6 +349,6 @@ static bool analytics_get(struct op *op, const struct request *rq,
 
 const struct route analytics_routes[] = {
 	{ HTTP_GET, "/api/analytics", ACCESS_VIEWER, analytics_get,
-	  "getAnalytics", 0 },
+	  "getAnalytics", ROUTE_READ },
 };
 const size_t analytics_route_count = ARRAY_LEN(analytics_routes);

@@ -26,7 +26,7 @@ struct principal {
 
 /*
  * Who asks. Not NULL in a handler whose route has an access other than
- * ACCESS_NONE, but for ROUTE_DEFERRED_AUTH.
+ * ACCESS_NONE, but for ROUTE_DEFERRED_AUTH and ROUTE_READ.
  */
 static inline const struct principal *auth_principal(const struct op *op)
 {

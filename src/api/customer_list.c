@@ -292,7 +292,7 @@ static void write_statement(struct op *op, const struct list *list,
 	if (list->page.limit > 0) {
 		add_order(q, list);
 		sql_add(q, " LIMIT ");
-		sql_arg(q, ARG_I64(list->page.limit + 1));
+		sql_count(q, list->page.limit + 1);
 	}
 	sql_add(q, ") c");
 	add_next(q, list, at.tenant);
@@ -341,6 +341,9 @@ bool customer_list(struct op *op, const struct request *rq, struct response *rs)
 	if (!parse_list(op, rq, &list))
 		return false;
 	write_statement(op, &list, &q);
+	/* Segments have no end of texts, and limits hardly one. */
+	if (list.segment == NULL && list.search == NULL)
+		sql_keep(&q);
 	if (list.page.limit == 0)
 		return stream_all(op, rs, &q);
 	if (!db_rows_sql(op, &rows, &q))

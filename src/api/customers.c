@@ -143,20 +143,20 @@ static bool load_detail(struct op *op, const char *user_id, struct db_row *ret)
 	    ARG_I64(op->tenant_id), ARG_TEXT(user_id), ARG_TIME(op->now_us));
 }
 
-static bool load_events(struct op *op, const char *user_id, struct db_rows *ret)
+static bool ask_events(struct op *op, const char *user_id, struct db_rows *ret)
 {
-	return db_rows(op, ret,
-		       "SELECT event, coalesce(properties, '{}') AS properties,"
-		       " ts AS timestamp, received_at FROM events"
-		       " WHERE tenant_id = $1 AND user_id = $2"
-		       " ORDER BY ts DESC, received_at DESC LIMIT 50",
-		       ARG_I64(op->tenant_id), ARG_TEXT(user_id));
+	return db_ask(op, ret,
+		      "SELECT event, coalesce(properties, '{}') AS properties,"
+		      " ts AS timestamp, received_at FROM events"
+		      " WHERE tenant_id = $1 AND user_id = $2"
+		      " ORDER BY ts DESC, received_at DESC LIMIT 50",
+		      ARG_I64(op->tenant_id), ARG_TEXT(user_id));
 }
 
-static bool load_interventions(struct op *op, const char *user_id,
-			       struct db_rows *ret)
+static bool ask_interventions(struct op *op, const char *user_id,
+			      struct db_rows *ret)
 {
-	return db_rows(
+	return db_ask(
 	    op, ret,
 	    "SELECT i.id, i.user_id, i.playbook_id, p.name AS playbook_name,"
 	    " i.status, i.channel, i.subject, i.message_body, i.reasoning,"
@@ -212,13 +212,13 @@ static bool load_segments(struct op *op, const struct condition_env *env,
 	return true;
 }
 
-static bool load_milestones(struct op *op, const char *user_id,
-			    struct db_rows *ret)
+static bool ask_milestones(struct op *op, const char *user_id,
+			   struct db_rows *ret)
 {
-	return db_rows(op, ret,
-		       "SELECT milestone, reached_at FROM customer_milestones"
-		       " WHERE tenant_id = $1 AND user_id = $2",
-		       ARG_I64(op->tenant_id), ARG_TEXT(user_id));
+	return db_ask(op, ret,
+		      "SELECT milestone, reached_at FROM customer_milestones"
+		      " WHERE tenant_id = $1 AND user_id = $2",
+		      ARG_I64(op->tenant_id), ARG_TEXT(user_id));
 }
 
 /* The milestones of config, each with the time that it was reached. */
@@ -257,10 +257,11 @@ static bool customers_get(struct op *op, const struct request *rq,
 	struct db_row customer;
 	struct json_out j;
 
-	if (!load_detail(op, user_id, &customer) ||
-	    !load_events(op, user_id, &events) ||
-	    !load_interventions(op, user_id, &interventions) ||
-	    !load_milestones(op, user_id, &milestones) ||
+	/* The lists come in the round trip of the customer. */
+	if (!ask_events(op, user_id, &events) ||
+	    !ask_interventions(op, user_id, &interventions) ||
+	    !ask_milestones(op, user_id, &milestones) ||
+	    !load_detail(op, user_id, &customer) ||
 	    !tenant_config_load(op, &config) ||
 	    !load_segments(op, &config.env, user_id, &segments))
 		return false;
@@ -282,12 +283,12 @@ static bool customers_get(struct op *op, const struct request *rq,
 
 const struct route customers_routes[] = {
 	{ HTTP_GET, "/api/customers/stats", ACCESS_VIEWER, customers_stats,
-	  "getCustomerStats", 0 },
+	  "getCustomerStats", ROUTE_READ },
 	{ HTTP_POST, "/api/customers", ACCESS_EDITOR, customers_create,
 	  "createCustomer", 0 },
 	{ HTTP_GET, "/api/customers", ACCESS_VIEWER, customer_list,
-	  "listCustomers", 0 },
+	  "listCustomers", ROUTE_READ },
 	{ HTTP_GET, "/api/customers/{id}", ACCESS_VIEWER, customers_get,
-	  "getCustomer", 0 },
+	  "getCustomer", ROUTE_READ },
 };
 const size_t customers_route_count = ARRAY_LEN(customers_routes);

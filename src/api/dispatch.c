@@ -21,6 +21,11 @@ struct call {
 	struct auth_token token;
 };
 
+static bool is_deferred(const struct route *route)
+{
+	return (route->flags & (ROUTE_DEFERRED_AUTH | ROUTE_READ)) != 0;
+}
+
 /* Opens the transaction that the route wants and checks who asks. */
 static bool enter(struct op *op, const struct call *call)
 {
@@ -31,7 +36,7 @@ static bool enter(struct op *op, const struct call *call)
 		return alone || db_begin(op);
 	if (!db_begin(op))
 		return false;
-	if (route->flags & ROUTE_DEFERRED_AUTH)
+	if (is_deferred(route))
 		return auth_check_deferred(op, &call->token);
 	return auth_check(op, &call->token) && (!alone || db_commit(op));
 }
@@ -42,7 +47,9 @@ static bool leave(struct op *op, const struct call *call,
 	if (!str_ok(&rs->body))
 		return op_fail(op, FAIL_INTERNAL, "answer_too_large",
 			       "the answer is too large");
-	return (call->route->flags & ROUTE_NO_TX) || db_commit(op);
+	if (call->route->flags & ROUTE_NO_TX)
+		return true;
+	return call->route->flags & ROUTE_READ ? db_leave(op) : db_commit(op);
 }
 
 static bool attempt(struct op *op, const struct call *call, struct request *rq,
@@ -123,7 +130,7 @@ static bool run(struct op *op, struct call *call, struct request *rq,
 	    !auth_parse(op, rq, call->route->access, &call->token))
 		return false;
 	ok = handle(op, call, rq, rs);
-	if (!ok && (call->route->flags & ROUTE_DEFERRED_AUTH) &&
+	if (!ok && is_deferred(call->route) &&
 	    response_status(op->fail.kind) < 500 &&
 	    op->fail.kind != FAIL_UNAUTHENTICATED &&
 	    op->fail.kind != FAIL_FORBIDDEN)

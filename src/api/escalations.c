@@ -261,7 +261,7 @@ static bool escalations_delegate(struct op *op, const struct request *rq,
 
 const struct route escalations_routes[] = {
 	{ HTTP_GET, "/api/escalations", ACCESS_VIEWER, escalations_list,
-	  "listEscalations", 0 },
+	  "listEscalations", ROUTE_READ },
 	{ HTTP_POST, "/api/escalations", ACCESS_EDITOR, escalations_create,
 	  "createEscalation", 0 },
 	{ HTTP_PUT, "/api/escalations/{id}/delegate", ACCESS_EDITOR,

@@ -296,7 +296,7 @@ static bool interventions_dry_run(struct op *op, const struct request *rq,
 
 const struct route interventions_routes[] = {
 	{ HTTP_GET, "/api/interventions", ACCESS_VIEWER, interventions_list,
-	  "listInterventions", 0 },
+	  "listInterventions", ROUTE_READ },
 	{ HTTP_POST, "/api/interventions", ACCESS_EDITOR, interventions_create,
 	  "createIntervention", 0 },
 	{ HTTP_POST, "/api/interventions/dry-run", ACCESS_VIEWER,

@@ -286,7 +286,7 @@ static bool playbooks_preview(struct op *op, const struct request *rq,
 
 const struct route playbooks_routes[] = {
 	{ HTTP_GET, "/api/playbooks", ACCESS_VIEWER, playbooks_list,
-	  "listPlaybooks", 0 },
+	  "listPlaybooks", ROUTE_READ },
 	{ HTTP_POST, "/api/playbooks", ACCESS_EDITOR, playbooks_create,
 	  "createPlaybook", 0 },
 	{ HTTP_PUT, "/api/playbooks/{id}", ACCESS_EDITOR, playbooks_update,

@@ -20,6 +20,15 @@
 /* Over statement_timeout: the server had its chance to answer. */
 #define GRACE_US (5 * US_PER_SECOND)
 
+/* Nothing is prepared in a new session; the texts are asked for again. */
+static void forget_statements(struct db *db)
+{
+	for (size_t i = 0; i < CONN_STATEMENTS; i++)
+		db->statements[i].prepared = false;
+	for (size_t i = 0; i < db->kept_count; i++)
+		db->kept[i].prepared = false;
+}
+
 void conn_drop(struct db *db)
 {
 	if (db->conn != NULL)
@@ -27,9 +36,9 @@ void conn_drop(struct db *db)
 	db->conn = NULL;
 	db->pending_count = 0;
 	db->begin_sent = false;
+	db->leaving = false;
 	db->forget = false;
-	memset(db->statements, 0, sizeof(db->statements));
-	db->statement_count = 0;
+	forget_statements(db);
 }
 
 static bool unavailable(struct op *op, const char *detail)
@@ -204,6 +213,55 @@ bool conn_send_tenant(struct op *op)
 }
 
 /*
+ * Drops the results up to the sync point, but for what became of a PREPARE
+ * among them; true while connected.
+ */
+static bool drop_results(struct op *op)
+{
+	struct db *db = op->db;
+	size_t at = 0;
+	bool gone;
+
+	for (;;) {
+		PGresult *r = next_result(op, &gone);
+
+		if (gone || PQstatus(db->conn) != CONNECTION_OK) {
+			PQclear(r);
+			return false;
+		}
+		if (r == NULL) { /* the end of a statement's results */
+			at++;
+			continue;
+		}
+		ExecStatusType status = PQresultStatus(r);
+		PQclear(r);
+		if (status == PGRES_PIPELINE_SYNC)
+			break;
+		if (at < db->pending_count && db->pending[at].prepare != NULL &&
+		    status != PGRES_COMMAND_OK)
+			db->pending[at].prepare->prepared = false;
+	}
+	db->pending_count = 0;
+	return true;
+}
+
+/* Runs what is queued and drops its results; true while connected. */
+static bool drain(struct op *op)
+{
+	if (op->db->pending_count == 0)
+		return true;
+	return PQpipelineSync(op->db->conn) && flush(op) && drop_results(op);
+}
+
+/* Reads the answer that the last op did not wait for. */
+static bool take_leave(struct op *op)
+{
+	op->db->leaving = false;
+	return drop_results(op) &&
+	       PQtransactionStatus(op->db->conn) == PQTRANS_IDLE;
+}
+
+/*
  * An idle connection has nothing to say but that it is ending (or, rarely,
  * that a server setting changed: a reconnect too much does no harm).
  */
@@ -221,6 +279,8 @@ bool conn_ready(struct op *op)
 	assert(db != NULL);
 	if (op_failed(op))
 		return false;
+	if (db->leaving && !take_leave(op))
+		conn_drop(db);
 	if (db->conn != NULL && db->pending_count == 0 && !db->begin_sent &&
 	    has_news(db))
 		conn_drop(db);
@@ -241,8 +301,8 @@ bool conn_ready(struct op *op)
 	return true;
 }
 
-/* The cache slot of a literal, by its address. */
-static struct conn_statement *find_statement(struct db *db, const char *sql)
+/* The cache slot of a literal, by its address; NULL: no room. */
+static struct conn_statement *find_literal(struct db *db, const char *sql)
 {
 	size_t i = ((uintptr_t)sql >> 3) * UINT64_C(0x9E3779B97F4A7C15) >> 54;
 
@@ -255,35 +315,62 @@ static struct conn_statement *find_statement(struct db *db, const char *sql)
 			if (db->statement_count >= CONN_STATEMENTS / 2)
 				return NULL;
 			s->text = sql;
+			snprintf(s->name, sizeof(s->name), "s%zu",
+				 i % CONN_STATEMENTS);
 			db->statement_count++;
 			return s;
 		}
 	}
 }
 
+/* The same of a built text, by what it says. */
+static struct conn_statement *find_kept(struct db *db, const char *sql)
+{
+	struct conn_statement *s = db->kept;
+
+	for (; s < db->kept + db->kept_count; s++)
+		if (streq(s->text, sql))
+			return s;
+	if (db->kept_count == CONN_KEPT)
+		return NULL;
+	s->text = arena_strdup(db->arena, sql);
+	snprintf(s->name, sizeof(s->name), "k%zu", db->kept_count++);
+	return s;
+}
+
+static struct conn_statement *find_statement(struct db *db, const char *sql,
+					     enum conn_plan plan)
+{
+	switch (plan) {
+	case CONN_PREPARED:
+		return find_literal(db, sql);
+	case CONN_KEPT_TEXT:
+		return find_kept(db, sql);
+	case CONN_UNPREPARED:
+		break;
+	}
+	return NULL;
+}
+
 bool conn_send(struct op *op, const char *sql, const struct db_arg *args,
 	       size_t count, enum conn_plan plan)
 {
 	struct db *db = op->db;
-	struct conn_statement *s = NULL;
+	struct conn_statement *s;
 	struct args a;
-	char name[24];
 	int ok;
 
 	if (!args_encode(op, args, count, &a))
 		return false;
 	assert(db->pending_count + 2 <= CONN_PENDING_MAX);
-	if (plan == CONN_PREPARED)
-		s = find_statement(db, sql);
+	s = find_statement(db, sql, plan);
 	if (s == NULL) {
 		ok = PQsendQueryParams(db->conn, sql, (int)count, a.types,
 				       a.values, a.lengths, a.formats, 0);
 	} else {
-		snprintf(name, sizeof(name), "s%zu",
-			 (size_t)(s - db->statements));
 		ok = 1;
 		if (!s->prepared) {
-			ok = PQsendPrepare(db->conn, name, sql, (int)count,
+			ok = PQsendPrepare(db->conn, s->name, sql, (int)count,
 					   a.types);
 			/* Twice in one pipeline must not prepare twice. */
 			s->prepared = true;
@@ -291,13 +378,22 @@ bool conn_send(struct op *op, const char *sql, const struct db_arg *args,
 			    (struct conn_pending){ .prepare = s };
 		}
 		ok = ok &&
-		     PQsendQueryPrepared(db->conn, name, (int)count, a.values,
-					 a.lengths, a.formats, 0);
+		     PQsendQueryPrepared(db->conn, s->name, (int)count,
+					 a.values, a.lengths, a.formats, 0);
 	}
 	if (!ok)
 		return broken(op, PQerrorMessage(db->conn));
 	db->pending[db->pending_count++] =
 	    (struct conn_pending){ .prepare = NULL };
+	return true;
+}
+
+bool conn_ask(struct op *op, struct db_rows *rows, const char *sql,
+	      const struct db_arg *args, size_t count)
+{
+	if (!conn_send(op, sql, args, count, CONN_PREPARED))
+		return false;
+	op->db->pending[op->db->pending_count - 1].rows = rows;
 	return true;
 }
 
@@ -374,6 +470,14 @@ static bool read_sync(struct op *op)
 	return !op_failed(op);
 }
 
+/* To whom the rows were promised; true when somebody was. */
+static bool give_result(const struct conn_pending *p, PGresult *r)
+{
+	if (p->rows != NULL)
+		*p->rows = (struct db_rows){ r, (size_t)PQntuples(r) };
+	return p->rows != NULL;
+}
+
 /* Reads the results of all but the last `keep` pending statements. */
 static bool read_pending(struct op *op, size_t keep, PGresult **ret)
 {
@@ -386,9 +490,11 @@ static bool read_pending(struct op *op, size_t keep, PGresult **ret)
 		if (gone || r == NULL)
 			return lost(op);
 		take_result(op, &db->pending[i], r);
-		if (ret != NULL && i + 1 == db->pending_count) {
+		if (give_result(&db->pending[i], r) ||
+		    (ret != NULL && i + 1 == db->pending_count)) {
 			arena_defer(op->arena, clear_result, r);
-			*ret = r;
+			if (ret != NULL)
+				*ret = r;
 		} else {
 			PQclear(r);
 		}
@@ -468,47 +574,30 @@ bool conn_commit(struct op *op, PGresult **ret)
 	return true;
 }
 
-/*
- * Runs what is queued and drops the results, but for what became of a
- * PREPARE among them; true while connected.
- */
-static bool drain(struct op *op)
+void conn_leave(struct op *op)
 {
 	struct db *db = op->db;
-	size_t at = 0;
-	bool gone;
 
-	if (db->pending_count == 0)
-		return true;
-	if (!PQpipelineSync(db->conn) || !flush(op))
-		return false;
-	for (;;) {
-		PGresult *r = next_result(op, &gone);
-
-		if (gone || PQstatus(db->conn) != CONNECTION_OK) {
-			PQclear(r);
-			return false;
-		}
-		if (r == NULL) { /* the end of a statement's results */
-			at++;
-			continue;
-		}
-		ExecStatusType status = PQresultStatus(r);
-		PQclear(r);
-		if (status == PGRES_PIPELINE_SYNC)
-			break;
-		if (at < db->pending_count && db->pending[at].prepare != NULL &&
-		    status != PGRES_COMMAND_OK)
-			db->pending[at].prepare->prepared = false;
+	assert(db->pending_count == 0 && !op_failed(op));
+	if (send_plain(op, "COMMIT") && PQpipelineSync(db->conn) &&
+	    PQflush(db->conn) == 0) {
+		db->leaving = true;
+		db->begun = false;
+		db->begin_sent = false;
+		return;
 	}
-	db->pending_count = 0;
-	return true;
+	op_clear(op);
+	db->begun = false;
+	conn_drop(db);
 }
 
 void conn_settle(struct op *op)
 {
 	struct db *db = op->db;
 
+	db->tenant_id = 0;
+	if (db->leaving)
+		return;
 	/* Outside of a transaction what is queued must not be done at all. */
 	if (db->conn != NULL && db->pending_count > 0 && !db->begin_sent)
 		conn_drop(db);
@@ -518,15 +607,12 @@ void conn_settle(struct op *op)
 	      (!send_plain(op, "ROLLBACK") || !drain(op))) ||
 	     (db->forget && (!send_plain(op, "DEALLOCATE ALL") || !drain(op)))))
 		conn_drop(db);
-	if (db->forget) {
-		memset(db->statements, 0, sizeof(db->statements));
-		db->statement_count = 0;
-		db->forget = false;
-	}
+	if (db->forget)
+		forget_statements(db);
+	db->forget = false;
 	db->begun = false;
 	db->begin_sent = false;
 	db->commit_sent = false;
-	db->tenant_id = 0;
 }
 
 /* Gives each single-row result to fn; the last, empty one ends. */

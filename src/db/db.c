@@ -99,6 +99,12 @@ bool db_list_(struct op *op, struct db_rows *ret, const char *sql,
 	return true;
 }
 
+bool db_ask_(struct op *op, struct db_rows *ret, const char *sql,
+	     const struct db_arg *args, size_t count)
+{
+	return conn_ready(op) && conn_ask(op, ret, sql, args, count);
+}
+
 static void affected(PGresult *result, int64_t *ret)
 {
 	if (ret != NULL)
@@ -149,7 +155,7 @@ static bool run_sql(struct op *op, const struct sql *sql, PGresult **ret)
 		return op_fail(op, FAIL_INVALID, "too_complex",
 			       "the conditions are too large");
 	return run(op, sql->text.bytes, sql->args, sql->arg_count,
-		   CONN_UNPREPARED, ret);
+		   sql->keep ? CONN_KEPT_TEXT : CONN_UNPREPARED, ret);
 }
 
 bool db_rows_sql(struct op *op, struct db_rows *ret, const struct sql *sql)

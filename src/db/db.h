@@ -151,6 +151,12 @@ static inline const void *db_check_bytess(const struct db_bytes *p)
 #define db_exec(op, ret, sql, ...)                                             \
 	DB_CALL(db_exec_, op, ret, sql, ##__VA_ARGS__)
 /*
+ * The same, asked now and answered with the next verb, in the same round
+ * trip: *ret is set, or the failure is that verb's failure. For a handler
+ * that wants several lists.
+ */
+#define db_ask(op, ret, sql, ...) DB_CALL(db_ask_, op, ret, sql, ##__VA_ARGS__)
+/*
  * Queues a statement: it is sent with the next verb, in the same round
  * trip, and its failure is that verb's failure.
  */
@@ -168,7 +174,7 @@ typedef bool (*db_row_fn)(struct op *op, const struct db_row *row, void *ctx);
 	db_stream_((op), (fn), (ctx), "" sql "", DB_ARGS(__VA_ARGS__) + 1,     \
 		   ARRAY_LEN(DB_ARGS(__VA_ARGS__)) - 1)
 
-/* The same verbs for a statement made by db/sql.h; never prepared. */
+/* The same verbs for a statement made by db/sql.h; prepared if sql_keep(). */
 MUST_CHECK bool db_rows_sql(struct op *op, struct db_rows *ret,
 			    const struct sql *sql);
 MUST_CHECK bool db_one_sql(struct op *op, struct db_row *ret,
@@ -185,6 +191,8 @@ MUST_CHECK bool db_rows_(struct op *, struct db_rows *, const char *,
 			 const struct db_arg *, size_t);
 MUST_CHECK bool db_list_(struct op *, struct db_rows *, const char *,
 			 const struct db_arg *, size_t);
+MUST_CHECK bool db_ask_(struct op *, struct db_rows *, const char *,
+			const struct db_arg *, size_t);
 MUST_CHECK bool db_exec_(struct op *, int64_t *, const char *,
 			 const struct db_arg *, size_t);
 MUST_CHECK bool db_defer_(struct op *, void *, const char *,

@@ -50,6 +50,16 @@ bool db_commit(struct op *op)
 	return conn_ready(op) && conn_commit(op, NULL);
 }
 
+bool db_leave(struct op *op)
+{
+	if (op_failed(op))
+		return false;
+	if (!op->db->begin_sent || op->db->pending_count > 0)
+		return db_commit(op);
+	conn_leave(op);
+	return true;
+}
+
 void db_rollback(struct op *op)
 {
 	if (op->db != NULL)

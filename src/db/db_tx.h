@@ -24,6 +24,12 @@ MUST_CHECK bool db_set_tenant(struct op *op, int64_t tenant_id);
  */
 MUST_CHECK bool db_commit(struct op *op);
 
+/*
+ * Ends a transaction that only read: COMMIT is sent but not waited for, so
+ * it costs no round trip. Fails as the statements that were still queued.
+ */
+MUST_CHECK bool db_leave(struct op *op);
+
 /* Drops the open transaction; never fails. */
 void db_rollback(struct op *op);
 

@@ -12,6 +12,11 @@ void sql_init(struct sql *q, struct arena *arena)
 	str_init(&q->text, arena, TEXT_MAX);
 }
 
+void sql_keep(struct sql *q)
+{
+	q->keep = true;
+}
+
 void sql_add_(struct sql *q, const char *literal)
 {
 	str_puts(&q->text, literal);
@@ -49,6 +54,11 @@ void sql_ref(struct sql *q, size_t n)
 void sql_arg(struct sql *q, struct db_arg arg)
 {
 	sql_ref(q, sql_bind(q, arg));
+}
+
+void sql_count(struct sql *q, int64_t n)
+{
+	str_put_i64(&q->text, n);
 }
 
 bool sql_ok(const struct sql *q)

@@ -26,9 +26,17 @@ struct sql {
 	struct str text;
 	struct db_arg *args;
 	size_t arg_count, arg_cap;
+	bool keep;
 };
 
 void sql_init(struct sql *q, struct arena *arena);
+
+/*
+ * The text is one of a few that come again and again: it stays prepared.
+ * PostgreSQL then plans without the values, so a number that decides the
+ * plan (a LIMIT) is better written by sql_count().
+ */
+void sql_keep(struct sql *q);
 
 #define sql_add(q, literal) sql_add_((q), "" literal "")
 
@@ -48,6 +56,9 @@ void sql_arg(struct sql *q, struct db_arg arg);
 /* Adds an argument without writing it; returns n, to be used twice. */
 size_t sql_bind(struct sql *q, struct db_arg arg);
 void sql_ref(struct sql *q, size_t n); /* writes $n */
+
+/* Appends n itself, for LIMIT. */
+void sql_count(struct sql *q, int64_t n);
 
 /* False when the statement outgrew its limits (1 MiB, SQL_ARGS_MAX). */
 bool sql_ok(const struct sql *q);

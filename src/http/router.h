@@ -32,6 +32,11 @@ enum route_flag {
 	ROUTE_NO_TX = 2,
 	/* Browsers of any origin may call it, without cookies. */
 	ROUTE_CORS = 4,
+	/*
+	 * It only reads and asks nothing of auth_principal(): the key check
+	 * travels with its first statement, and nobody waits for COMMIT.
+	 */
+	ROUTE_READ = 8,
 };
 
 /*

@@ -57,9 +57,12 @@ end_to_end() { BUILD_DIR=$1 "$here/tests/e2e/run"; }
 
 lint() { make -C "$1" lint; }
 
+openapi_lint() { "$here/tests/lint/openapi"; }
+
 shell_lint() {
 	shellcheck -x "$here/dev" "$here/nginx/render" "$here/.ci/run" \
-		"$here/tests/e2e/run" "$here/tests/stack/run"
+		"$here/tests/e2e/run" "$here/tests/lint/openapi" \
+		"$here/tests/stack/run"
 }
 
 cmd_check() {
@@ -67,6 +70,7 @@ cmd_check() {
 	export RETIVO_TESTS_STRICT=1 AM_COLOR_TESTS=no
 	need_node
 	step shell shell_lint || true
+	step openapi openapi_lint || true
 	if step gcc build_with "$dir/gcc" CC=gcc; then
 		step unit unit_tests "$dir/gcc" || true
 		step lint lint "$dir/gcc" || true

@@ -6,6 +6,7 @@
 #include "api/dispatch.h"
 
 #include "api/auth.h"
+#include "api/vendor_body.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "db/db.h"
@@ -113,7 +114,7 @@ static bool answer_options(struct op *op, const struct call *call,
 	return response_header(op, rs, "Access-Control-Allow-Methods",
 			       rq->allow) &&
 	       response_header(op, rs, "Access-Control-Allow-Headers",
-			       "authorization, content-type") &&
+			       "authorization, content-type, x-retry-count") &&
 	       response_header(op, rs, "Access-Control-Max-Age", "86400");
 }
 
@@ -126,6 +127,8 @@ static bool run(struct op *op, struct call *call, struct request *rq,
 		return false;
 	if (call->route == NULL)
 		return answer_options(op, call, rq, rs);
+	if (call->route->flags & ROUTE_VENDOR)
+		vendor_body_key(op, rq);
 	if (call->route->access != ACCESS_NONE &&
 	    !auth_parse(op, rq, call->route->access, &call->token))
 		return false;

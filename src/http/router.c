@@ -105,9 +105,20 @@ void router_free(struct router *router)
 		arena_free(router->arena);
 }
 
+/* The segments of the request that the route has to name. */
+static size_t asked_count(const struct entry *e, const struct request *rq)
+{
+	size_t n = rq->segment_count;
+
+	if ((e->route->flags & ROUTE_VENDOR) && n > 0 &&
+	    *rq->segments[n - 1] == '\0')
+		n--;
+	return n;
+}
+
 static bool entry_matches(const struct entry *e, const struct request *rq)
 {
-	if (e->segment_count != rq->segment_count)
+	if (e->segment_count != asked_count(e, rq))
 		return false;
 	for (size_t i = 0; i < e->segment_count; i++) {
 		bool same = e->is_param[i]

@@ -37,6 +37,11 @@ enum route_flag {
 	 * travels with its first statement, and nobody waits for COMMIT.
 	 */
 	ROUTE_READ = 8,
+	/*
+	 * As vendors' libraries call it: a final slash names the same path,
+	 * and the key may come in the body (api/vendor_body.h).
+	 */
+	ROUTE_VENDOR = 16,
 };
 
 /*

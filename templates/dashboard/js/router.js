@@ -1,0 +1,86 @@
+/*
+ * Paths of the address bar → pages. Each page is a module of its own that is
+ * fetched when it is first opened. nginx answers all of these paths with
+ * index.html; a new first part must be named there too.
+ */
+import { useCallback } from "./html.js";
+import { store, useStore } from "./store.js";
+
+const routes = [
+	["/", "Overview", () => import("./pages/overview.js")],
+	["/customers", "Customers", () => import("./pages/customers.js")],
+	["/customers/:id", "Customer", () => import("./pages/customer.js")],
+	["/interventions", "Interventions", () => import("./pages/interventions.js")],
+	["/escalations", "Escalations", () => import("./pages/escalations.js")],
+	["/playbooks", "Playbooks", () => import("./pages/playbooks.js")],
+	["/playbooks/library", "Library", () => import("./pages/library.js")],
+	["/playbooks/new", "New playbook", () => import("./pages/playbook_edit.js")],
+	["/playbooks/:id", "Playbook", () => import("./pages/playbook.js")],
+	["/playbooks/:id/edit", "Edit playbook", () => import("./pages/playbook_edit.js")],
+	["/analytics", "Analytics", () => import("./pages/analytics.js")],
+	["/start", "First steps", () => import("./pages/start.js")],
+	["/settings", "Settings", () => import("./pages/settings.js")],
+	["/settings/:section", "Settings", () => import("./pages/settings.js")],
+].map(([pattern, title, load]) => ({ parts: pattern.split("/").slice(1), title, load }));
+
+const here = () => ({ path: location.pathname, search: location.search });
+export const place = store(here());
+
+addEventListener("popstate", () => place.set(here()));
+
+export function navigate(to, { replace = false } = {}) {
+	history[replace ? "replaceState" : "pushState"](null, "", to);
+	const before = place.get().path;
+	place.set(here());
+	if (place.get().path !== before)
+		scrollTo(0, 0);
+}
+
+/** The route of a path with its parameters, or null. */
+export function match(path) {
+	const parts = path.replace(/\/$/, "").split("/").slice(1);
+	const wanted = parts.length === 0 ? [""] : parts;
+	for (const route of routes) {
+		const params = {};
+		if (route.parts.length === wanted.length && route.parts.every((part, i) =>
+			part.startsWith(":") ? (params[part.slice(1)] = decode(wanted[i])) : part === wanted[i]))
+			return { ...route, params };
+	}
+	return null;
+}
+
+function decode(text) {
+	try {
+		return decodeURIComponent(text);
+	} catch {
+		return text;
+	}
+}
+
+/* Links are plain <a href>: those that lead to a page do not load anew. */
+document.addEventListener("click", (event) => {
+	const link = event.target.closest?.("a[href]");
+	if (!link || event.defaultPrevented || event.button !== 0 || link.target || link.download ||
+		event.metaKey || event.ctrlKey || event.shiftKey || event.altKey ||
+		link.origin !== location.origin || match(link.pathname) === null)
+		return;
+	event.preventDefault();
+	navigate(link.pathname + link.search);
+});
+
+/** The query of the address as an object, and a function that merges into it. */
+export function useQuery() {
+	const { path, search } = useStore(place);
+	const values = Object.fromEntries(new URLSearchParams(search));
+	const merge = useCallback((changes) => {
+		const next = new URLSearchParams(location.search);
+		for (const [key, value] of Object.entries(changes)) {
+			if (value === null || value === undefined || value === "")
+				next.delete(key);
+			else
+				next.set(key, value);
+		}
+		navigate(path + (next.size > 0 ? `?${next}` : ""), { replace: true });
+	}, [path]);
+	return [values, merge];
+}

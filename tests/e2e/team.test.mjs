@@ -119,6 +119,12 @@ test("invitations end: revoked, replaced, after 7 days", async () => {
 		" and id = $2", tenant.id, third.id);
 	refused(await use(third), 410);
 	assert.equal((await invitations()).find((i) => i.id === third.id).expired, true);
+	/* For somebody who is known already, too. */
+	const known = await person("viewer", await stack.tenant("Elsewhere"));
+	const { id, accept_url } = await invite(known.email);
+	await stack.sql("update invitations set expires_at = now() where tenant_id = $1" +
+		" and id = $2", tenant.id, id);
+	refused(await known.client.post("/api/team/accept", { token: token_of(accept_url) }), 410);
 	/* A member is not invited again. */
 	const { email: there } = await person("viewer");
 	refused(await tenant.admin.post("/api/team/invite", { email: there }), 409);

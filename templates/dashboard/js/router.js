@@ -11,16 +11,8 @@ const routes = [
 	["/customers", "Customers", () => import("./pages/customers.js")],
 	["/customers/:id", "Customer", () => import("./pages/customer.js")],
 	["/interventions", "Interventions", () => import("./pages/interventions.js")],
-	["/escalations", "Escalations", () => import("./pages/escalations.js")],
 	["/playbooks", "Playbooks", () => import("./pages/playbooks.js")],
-	["/playbooks/library", "Library", () => import("./pages/library.js")],
-	["/playbooks/new", "New playbook", () => import("./pages/playbook_edit.js")],
 	["/playbooks/:id", "Playbook", () => import("./pages/playbook.js")],
-	["/playbooks/:id/edit", "Edit playbook", () => import("./pages/playbook_edit.js")],
-	["/analytics", "Analytics", () => import("./pages/analytics.js")],
-	["/start", "First steps", () => import("./pages/start.js")],
-	["/settings", "Settings", () => import("./pages/settings.js")],
-	["/settings/:section", "Settings", () => import("./pages/settings.js")],
 ].map(([pattern, title, load]) => ({ parts: pattern.split("/").slice(1), title, load }));
 
 const here = () => ({ path: location.pathname, search: location.search });

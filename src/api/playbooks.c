@@ -60,6 +60,7 @@ static bool playbooks_list(struct op *op, const struct request *rq,
 		     "SELECT playbook_id, round(avg((outcome = 'positive')"
 		     "::integer), 4) AS success_rate FROM outcomes"
 		     " WHERE tenant_id = $1 AND outcome <> 'pending'"
+		     " AND cause IS DISTINCT FROM 'not_delivered'"
 		     " GROUP BY playbook_id) o ON o.playbook_id = p.id"
 		     " WHERE p.tenant_id = $1"
 		     " AND ($2::text IS NULL OR p.status = $2)"

@@ -82,6 +82,7 @@ static bool load_records(struct op *op, struct decide_tenant *t)
 		     " count(*) FILTER (WHERE outcome = 'positive')"
 		     " AS positive, count(*) AS measured FROM outcomes"
 		     " WHERE tenant_id = $1 AND outcome <> 'pending'"
+		     " AND cause IS DISTINCT FROM 'not_delivered'"
 		     " GROUP BY playbook_id) o ON o.playbook_id = p.id,"
 		     " (SELECT $2 AS now) n"
 		     " WHERE p.tenant_id = $1 AND p.status = 'active'",

@@ -173,6 +173,9 @@ test("failed or rolled back after the sending: neutral", async () => {
 	ok(await report(tenant, user));
 	await batch();
 	await found(tenant, id, "neutral", "not_delivered");
+	/* What never arrived says nothing of the playbook. */
+	const [playbook] = ok(await tenant.viewer.get("/api/playbooks")).playbooks;
+	assert.equal(playbook.success_rate, null);
 });
 
 test("of an erased customer the outcome is kept and nothing is told", async () => {

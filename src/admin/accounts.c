@@ -10,7 +10,6 @@
 #include "db/db_tx.h"
 #include "store/audit.h"
 
-#include <ctype.h>
 #include <sodium.h>
 
 #define PASSWORD_MIN 12
@@ -163,20 +162,11 @@ static bool memberships_add(struct op *op, const char *person_id,
 		       ARG_I64(op->tenant_id), ARG_BYTES(id, 16));
 }
 
-static const char *lower(struct arena *a, const char *text)
-{
-	char *copy = arena_strdup(a, text);
-
-	for (char *p = copy; *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	return copy;
-}
-
 bool account_member_add(struct op *op, const char *email, const char *name,
 			const char *role, const char *password,
 			const char **ret_password)
 {
-	const char *hash = NULL, *id, *mail = lower(op->arena, email);
+	const char *hash = NULL, *id, *mail = arena_lower(op->arena, email);
 	struct db_row old;
 
 	if (!person_check(op, mail, name, role, password))

@@ -18,7 +18,6 @@
 #include "store/audit.h"
 #include "store/principal.h"
 
-#include <ctype.h>
 
 /*
  * Failures in a row until a lock of a minute, which doubles up to an hour.
@@ -52,15 +51,6 @@ struct membership {
 	const char *name, *slug, *mode, *role;
 };
 
-static const char *lower(struct arena *a, const char *text)
-{
-	char *copy = arena_strdup(a, text);
-
-	for (char *p = copy; *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	return copy;
-}
-
 /* arena: what login_throttle holds instead of an address. */
 static const unsigned char *throttle_key(struct op *op, const char *kind,
 					 const char *text)
@@ -75,7 +65,7 @@ static const unsigned char *throttle_key(struct op *op, const char *kind,
 static bool load_login(struct op *op, const struct request *rq,
 		       const char *email, struct login *ret)
 {
-	struct login l = { .email = lower(op->arena, email) };
+	struct login l = { .email = arena_lower(op->arena, email) };
 	struct db_row row;
 
 	l.email_key = throttle_key(op, "email", l.email);

@@ -13,7 +13,6 @@
 #include "store/team.h"
 #include "store/tenant.h"
 
-#include <ctype.h>
 
 static const char *const roles[] = { "viewer", "editor", "admin", NULL };
 
@@ -70,15 +69,6 @@ static const struct field invite_fields[] = {
 	FIELD_ENUM(struct invite_in, role, false, roles),
 };
 
-static const char *lower(struct arena *a, const char *text)
-{
-	char *copy = arena_strdup(a, text);
-
-	for (char *p = copy; *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	return copy;
-}
-
 static bool team_invite(struct op *op, const struct request *rq,
 			struct response *rs)
 {
@@ -91,7 +81,7 @@ static bool team_invite(struct op *op, const struct request *rq,
 	    !body_decode(op, rq, invite_fields, ARRAY_LEN(invite_fields), &in))
 		return false;
 	struct invitation invitation = {
-		.email = lower(op->arena, in.email),
+		.email = arena_lower(op->arena, in.email),
 		.role = in.role,
 		.invited_by = auth_principal(op)->person_id,
 	};

@@ -49,6 +49,8 @@ void *arena_calloc(struct arena *a, size_t count, size_t size);
 /* arena: copies; arena_strndup copies len bytes and adds a NUL. */
 char *arena_strdup(struct arena *a, const char *text);
 char *arena_strndup(struct arena *a, const char *bytes, size_t len);
+/* arena: a copy with ASCII letters in lower case, as addresses are kept. */
+const char *arena_lower(struct arena *a, const char *text);
 void *arena_memdup(struct arena *a, const void *bytes, size_t len);
 
 /* arena: formatted text. */

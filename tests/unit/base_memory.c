@@ -65,6 +65,7 @@ START_TEST(arena_copies)
 	ck_assert_str_eq(part, "ab");
 	ck_assert_mem_eq(raw, "x\0y", 3);
 	ck_assert_str_eq(arena_strndup(a, NULL, 0), "");
+	ck_assert_str_eq(arena_lower(a, "Ada@ÀB.org"), "ada@Àb.org");
 	ck_assert_str_eq(arena_printf(a, "%d-%s", 7, "q"), "7-q");
 	ck_assert_uint_eq(strlen(arena_printf(a, "%5000d", 1)), 5000);
 }

@@ -1,7 +1,7 @@
 /* Starts the dashboard: who is signed in, then the page of the address. */
 import { html, render } from "./html.js";
 import { Frame } from "./frame.js";
-import { loadSession, session } from "./session.js";
+import { resumeSession, session } from "./session.js";
 import { place } from "./router.js";
 import { useStore } from "./store.js";
 import { Accept, Reset, SignIn } from "./gate.js";
@@ -21,4 +21,4 @@ function App() {
 }
 
 render(html`<${App} />`, document.getElementById("root"));
-loadSession().catch(() => {});
+resumeSession().catch(() => {});

@@ -1,0 +1,137 @@
+/*
+ * The queue: on the left what waits, on the right one message beside its
+ * reasons, its checks and the state of the customer.
+ */
+import { api } from "../api.js";
+import { useApi, usePages } from "../data.js";
+import { percent, words } from "../format.js";
+import { html, useEffect, useRef } from "../html.js";
+import { useQuery } from "../router.js";
+import { may } from "../session.js";
+import { Badge, Button, Card, Empty, Facts, Failure, Health, Icon, Load, Notice, Page, Skeleton, Tabs, Time } from "../ui/basics.js";
+import { ask } from "../ui/dialog.js";
+import { useKeys } from "../ui/keys.js";
+import { Pager } from "../ui/table.js";
+import { attempt, toast } from "../ui/toast.js";
+
+const states = [["planned", "Waiting"], ["approved", "Approved"], ["sent", "Sent"], ["delivered", "Delivered"], ["rejected", "Rejected"], ["all", "All"]];
+
+export default function Interventions() {
+	const [{ status = "planned", channel, selected }, setQuery] = useQuery();
+	const list = usePages("/api/interventions", "interventions", { status: status === "all" ? null : status, channel });
+	const books = useApi("/api/playbooks").data?.playbooks ?? [];
+	const names = new Map(books.map((book) => [book.id, book.name]));
+	const rows = list.rows ?? [];
+	const at = Math.max(0, rows.findIndex((row) => row.id === selected));
+	const one = rows[at];
+	const box = useRef();
+	const select = (i) => rows[i] && setQuery({ selected: rows[i].id });
+	const act = useActs(one, list);
+	const keyed = (name) => () => one && act[name] && act[name]();
+	useKeys([
+		["j", "Next message", () => select(at + 1)], ["k", "Previous message", () => select(at - 1)],
+		["Enter", "Read the message", () => document.getElementById("message")?.focus()],
+		...(may("editor") ? [["a", "Approve", keyed("approve")], ["r", "Reject", keyed("reject")],
+			["p", "Pause", keyed("pause")], ["f", "Flag", keyed("flag")]] : []),
+	]);
+	useEffect(() => {
+		box.current?.querySelector("[aria-current=true]")?.scrollIntoView({ block: "nearest" });
+	}, [one?.id]);
+	return html`
+		<${Page} title="Interventions" wide note="Messages and cases that Retivo plans, with the reasons for each.">
+			<div class="filters">
+				<${Tabs} label="State" items=${states} value=${status} onChange=${(next) => setQuery({ status: next, selected: null })} />
+				<select aria-label="Channel" value=${channel ?? ""} onChange=${(event) => setQuery({ channel: event.target.value, selected: null })}>
+					${[["", "Every channel"], ...["email", "in_app", "webhook", "crm", "escalate"].map((name) => [name, words(name)])].map(([key, text]) => html`<option key=${key} value=${key}>${text}</option>`)}
+				</select>
+			</div>
+			${list.rows === undefined ? (list.error ? html`<${Failure} error=${list.error} retry=${list.reload} />` : html`<${Skeleton} lines=${10} />`)
+				: rows.length === 0 ? html`<${Card}><${Empty} title=${status === "planned" ? "Nothing waits for you" : "Nothing here"}>The batch looks each minute for customers whom a playbook can help.<//><//>`
+					: html`<div class="queue">
+						<${Card} flush><div class="queue-list" ref=${box} role="group" aria-label="Messages" tabindex="0">${rows.map((row, i) => html`
+							<button type="button" key=${row.id} aria-current=${i === at ? "true" : undefined} onClick=${() => select(i)}>
+								<strong>${row.subject ?? row.message_body?.split("\n").find((line) => line.length > 24) ?? "No text"}</strong>
+								<span class="line"><span>${row.user_id} · ${names.get(row.playbook_id) ?? "by hand"}</span><${Time} at=${row.planned_at} /></span>
+							</button>`)}</div><${Pager} of=${list} /><//>
+						<${Detail} key=${one.id} one=${one} playbook=${names.get(one.playbook_id)} act=${act} />
+					</div>`}
+		<//>`;
+}
+
+/* What can be done with the message at hand; what its state forbids is absent. */
+function useActs(one, list) {
+	if (!one || !may("editor"))
+		return {};
+	const path = one.channel === "escalate" && one.status === "planned"
+		? `/api/escalations/${one.escalation_id ?? one.id}` : `/api/interventions/${one.id}`;
+	const put = (verb, body, text) => attempt(async () => {
+		await api("PUT", `${path}/${verb}`, body);
+		await list.reload();
+		toast(text);
+	});
+	const withText = async (question, verb, member, text) => {
+		const reason = await ask({ ...question, input: { label: question.label } });
+		if (reason)
+			await put(verb, { [member]: reason }, text);
+	};
+	const acts = { flag: () => withText({ title: "Flag this message", label: "What is wrong with it?", action: "Flag" }, "flag", "reason", "The message is flagged.") };
+	if (one.channel === "escalate" && one.status === "planned") {
+		return {
+			handle: () => withText({ title: "Handle this case", label: "What did you do?", action: "Handled" }, "handle", "action_taken", "The case is handled."),
+			delegate: () => put("delegate", { channel: "email" }, "A mail is planned instead."),
+		};
+	}
+	if (one.status === "planned") {
+		acts.approve = () => put("approve", undefined, "Approved. It goes out with the next run.");
+		acts.reject = () => withText({ title: "Reject this message", label: "Why is it not right?", action: "Reject", danger: true }, "reject", "reason", "The message is rejected.");
+	}
+	if (["planned", "approved"].includes(one.status) && !one.paused_at)
+		acts.pause = () => put("pause", undefined, "Paused until somebody approves it.");
+	if (["approved", "sent", "delivered"].includes(one.status))
+		acts.rollback = () => rollback(path, list);
+	return acts;
+}
+
+async function rollback(path, list) {
+	const reason = await ask({ title: "Take this message back", action: "Roll back", danger: true,
+		text: "A message inside the product is withdrawn. A mail that is out stays out.", input: { label: "Reason", required: false } });
+	if (reason === null)
+		return;
+	await attempt(async () => {
+		const { note, withdrawn } = await api("PUT", `${path}/rollback`, reason ? { reason } : {});
+		await list.reload();
+		toast(note ?? (withdrawn ? "The message is withdrawn." : "The message is rolled back."));
+	});
+}
+
+const buttons = [["approve", "Approve", "check", "primary"], ["handle", "Handled", "check", "primary"], ["delegate", "Write a mail instead", "interventions"],
+	["pause", "Pause", "pause"], ["flag", "Flag", "flag"], ["rollback", "Roll back", "undo", "danger"], ["reject", "Reject", "close", "danger"]];
+
+function Detail({ one, playbook, act }) {
+	const state = useApi(`/api/customers/${encodeURIComponent(one.user_id)}`);
+	const customer = state.data?.customer;
+	const checks = one.quality_checks?.checks ?? [];
+	return html`<div class="detail"><div>
+		<${Card} title=${customer?.name ?? one.user_id} actions=${html`<${Badge} value=${one.status} /><${Badge} tone="plain" value=${one.channel} />`}>
+			<div class="form">
+				${one.paused_at && html`<${Notice} tone="warn">Paused. It stays here until somebody approves it.<//>`}
+				${one.lapsed_at && html`<${Notice} tone="warn">An earlier approval lapsed, because the text or the customer changed.<//>`}
+				${one.flagged && html`<${Notice} tone="warn">Flagged: ${one.flag_reason}<//>`}
+				${one.reason && html`<p class="soft">${one.reason}</p>`}
+				${one.subject && html`<p><strong>${one.subject}</strong></p>`}
+				<div class="message" id="message" tabindex="-1">${one.message_body ?? "No text."}</div>
+				<div class="actions">${buttons.filter(([name]) => act[name]).map(([name, text, icon, kind]) => html`
+					<${Button} key=${name} kind=${kind} icon=${icon} onClick=${act[name]}>${text}<//>`)}</div>
+			</div><//>
+		<${Card} title="Why" actions=${one.confidence !== null && html`<span class="soft">Confidence ${percent(one.confidence)}</span>`}>
+			<p>${one.reasoning ?? "Written by hand."}</p><//></div><div>
+		<${Card} title="Customer" actions=${html`<a class="link" href=${`/customers/${encodeURIComponent(one.user_id)}`}>Open</a>`}>
+			<${Load} of=${state} lines=${5}>${({ customer: c }) => html`<${Facts} of=${[
+				["Company", c.company], ["Stage", html`<${Badge} value=${c.lifecycle_stage} />`], ["Health", html`<${Health} value=${c.health} />`],
+				["Risk", html`<${Badge} value=${c.risk_level} />`], ["Last seen", html`<${Time} at=${c.last_activity_at} zone=${c.timezone} />`], ["Id", c.id]]} />`}<//><//>
+		<${Card} title="Checks">${checks.length === 0 ? html`<p class="soft">Not checked yet.</p>` : html`<div class="form checks">${checks.map((check) => html`
+			<div key=${check.name} class=${`check ${check.passed ? "good" : "bad"}`}><${Icon} name=${check.passed ? "check" : "close"} />
+				<span>${words(check.name)}${!check.passed && `: ${check.detail ?? "failed"}`}</span></div>`)}</div>`}<//>
+		<${Card} title="Course"><${Facts} of=${[["Playbook", playbook ?? "By hand"], ...["planned", "approved", "sent", "delivered"].filter((name) => one[`${name}_at`])
+			.map((name) => [words(name), html`<${Time} at=${one[`${name}_at`]} zone=${customer?.timezone} exact />`]), one.approved_by && ["By", one.approved_by]]} /><//></div></div>`;
+}

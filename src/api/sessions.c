@@ -18,7 +18,6 @@
 #include "store/audit.h"
 #include "store/principal.h"
 
-
 /*
  * Failures in a row until a lock of a minute, which doubles up to an hour.
  * An account that does not exist locks like one that does (as in

@@ -13,7 +13,6 @@
 #include "store/team.h"
 #include "store/tenant.h"
 
-
 static const char *const roles[] = { "viewer", "editor", "admin", NULL };
 
 static bool live_only(struct op *op)

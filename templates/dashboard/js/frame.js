@@ -12,7 +12,8 @@ import { attempt } from "./ui/toast.js";
 
 const links = [
 	["/", "Overview", "overview"], ["/customers", "Customers", "customers"],
-	["/interventions", "Interventions", "interventions"], ["/playbooks", "Playbooks", "playbooks"],
+	["/interventions", "Interventions", "interventions"], ["/escalations", "Escalations", "escalations"],
+	["/playbooks", "Playbooks", "playbooks"], ["/settings", "Settings", "settings"],
 ];
 
 export function Frame({ who }) {

@@ -7,13 +7,16 @@ import { useCallback } from "./html.js";
 import { store, useStore } from "./store.js";
 
 const routes = [
-	["/", "Overview", () => import("./pages/overview.js")],
-	["/customers", "Customers", () => import("./pages/customers.js")],
-	["/customers/:id", "Customer", () => import("./pages/customer.js")],
-	["/interventions", "Interventions", () => import("./pages/interventions.js")],
-	["/playbooks", "Playbooks", () => import("./pages/playbooks.js")],
-	["/playbooks/:id", "Playbook", () => import("./pages/playbook.js")],
-].map(([pattern, title, load]) => ({ parts: pattern.split("/").slice(1), title, load }));
+	["/", () => import("./pages/overview.js")],
+	["/customers", () => import("./pages/customers.js")],
+	["/customers/:id", () => import("./pages/customer.js")],
+	["/interventions", () => import("./pages/interventions.js")],
+	["/escalations", () => import("./pages/escalations.js")],
+	["/settings", () => import("./pages/settings.js")],
+	["/settings/:section", () => import("./pages/settings.js")],
+	["/playbooks", () => import("./pages/playbooks.js")],
+	["/playbooks/:id", () => import("./pages/playbook.js")],
+].map(([pattern, load]) => ({ parts: pattern.split("/").slice(1), load }));
 
 const here = () => ({ path: location.pathname, search: location.search });
 export const place = store(here());

@@ -37,7 +37,7 @@ function Actions({ book, reload }) {
 		${book.status !== "archived" && html`<${Button} kind="danger" onClick=${archive}>Archive<//>`}`;
 }
 
-const pairs = (of, leaveOut = []) => Object.entries(of ?? {}).filter(([key]) => !leaveOut.includes(key)).map(([key, value]) => [words(key), plain(value)]);
+const pairs = (of, leaveOut = []) => Object.entries(of ?? {}).filter(([key]) => !leaveOut.includes(key)).map(([key, value]) => [words(key), list(value)]);
 
 function Detail({ book }) {
 	const hints = book.strategy_hints ?? {};
@@ -71,7 +71,7 @@ function Matching({ of }) {
 
 const signs = { eq: "is", ne: "is not", gt: "is over", gte: "is at least", lt: "is under", lte: "is at most", in: "is one of", nin: "is none of",
 	exists: "is known:", contains: "contains", starts_with: "starts with", reached: "reached", not_reached: "not reached" };
-const list = (value) => Array.isArray(value) ? value.map((one) => typeof one === "string" ? words(one) : plain(one)).join(", ") : typeof value === "string" ? words(value) : plain(value);
+const list = (value) => Array.isArray(value) ? value.map((one) => typeof one === "string" ? words(one) : plain(one)).join(", ") : typeof value === "string" ? value : plain(value);
 
 /** A condition document as people read it. */
 function Clauses({ of, none }) {

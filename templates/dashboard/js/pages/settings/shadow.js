@@ -1,0 +1,32 @@
+/* Shadow mode: everything is planned, nothing is sent; and what would have been. */
+import { api } from "../../api.js";
+import { useApi } from "../../data.js";
+import { ago, count, moment, words } from "../../format.js";
+import { html } from "../../html.js";
+import { may } from "../../session.js";
+import { Button, Card, Empty, Load, Notice } from "../../ui/basics.js";
+import { Table } from "../../ui/table.js";
+import { attempt, toast } from "../../ui/toast.js";
+
+const columns = (name) => [
+	{ title: "Of", cell: name }, { title: "Messages", class: "number", cell: (row) => count(row.messages) },
+	{ title: "Customers", class: "number", cell: (row) => count(row.customers) }, { title: "Checks failed", class: "number", cell: (row) => count(row.checks_failed) },
+];
+
+export function Shadow({ reload }) {
+	const report = useApi("/api/settings/shadow-mode");
+	const turn = (active) => attempt(async () => {
+		await api("PUT", "/api/settings/shadow-mode", { active });
+		await Promise.all([report.reload(), reload()]);
+		toast(active ? "Shadow mode is on for 72 hours." : "Shadow mode is off.");
+	});
+	return html`<${Load} of=${report}>${(data) => html`
+		<${Card} title="Shadow mode" actions=${may("admin") && html`<${Button} kind=${data.shadow_mode ? "" : "primary"} onClick=${() => turn(!data.shadow_mode)}>${data.shadow_mode ? "End it now" : "Start for 72 hours"}<//>`}>
+			${data.shadow_mode ? html`<${Notice} tone="warn">On. It ends ${ago(data.shadow_until)}, at ${moment(data.shadow_until)}.<//>`
+				: html`<p class="soft">The pipeline records what it would send, sends nothing, and ends by itself after 72 hours.</p>`}<//>
+		${data.shadow_since && html`
+			<div class="tiles">${[["Messages", data.totals.messages], ["Customers", data.totals.customers], ["Passed the checks", data.totals.checks_passed], ["Failed a check", data.totals.checks_failed]]
+				.map(([name, value]) => html`<div class="tile" key=${name}><strong>${count(value)}</strong>${name}</div>`)}</div>
+			<${Card} title="By playbook" flush><${Table} label="By playbook" of=${{ rows: data.by_playbook }} keyOf=${(row) => row.playbook_id} columns=${columns((row) => row.name ?? "By hand")} empty=${html`<${Empty} title="Nothing would have been sent yet" />`} /><//>
+			<${Card} title="By channel" flush><${Table} label="By channel" of=${{ rows: data.by_channel }} keyOf=${(row) => row.channel} columns=${columns((row) => words(row.channel))} empty=${html`<${Empty} title="Nothing yet" />`} /><//>`}`}<//>`;
+}

@@ -38,7 +38,7 @@ export const IconButton = ({ icon, label, ...rest }) => html`
 
 export function Card({ title, actions, children, flush, class: extra }) {
 	return html`
-		<section class=${classes("card", flush && "flush", extra)} aria-label=${title}>
+		<section class=${classes("card", flush && "flush", extra)}>
 			${title && html`
 				<div class="card-head"><h2>${title}</h2>${actions && html`<div class="actions">${actions}</div>`}</div>`}
 			${children}

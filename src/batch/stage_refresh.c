@@ -103,6 +103,19 @@ static bool next_slice(struct op *op, struct run *run, struct refresh_state *st)
 	return refresh_narrow(op, &st->slice);
 }
 
+/*
+ * Events that are read again bring nothing new, but a config that is may:
+ * until the sweep has been over everybody, what changes counts as its doing.
+ */
+static enum refresh_cause fold_cause(const struct run *run,
+				     const struct tenant_config *config)
+{
+	bool other_config = run->swept_us != DB_TIME_NULL &&
+			    run->version != config->config_version;
+
+	return other_config ? CAUSE_CONFIG : CAUSE_EVENTS;
+}
+
 static bool do_fold(struct op *op, struct run *run, struct refresh_state *st,
 		    const struct tenant_config *config)
 {
@@ -115,7 +128,8 @@ static bool do_fold(struct op *op, struct run *run, struct refresh_state *st,
 	if (st->phase != PHASE_FOLD)
 		return run_chunk_done(op, run, 0);
 	if (!refresh_fold(op, config, &st->slice, &users, &last) ||
-	    !refresh_score(op, config, &users, CAUSE_EVENTS, &changed))
+	    !refresh_score(op, config, &users, fold_cause(run, config),
+			   &changed))
 		return false;
 	st->changed = st->changed || changed > 0;
 	if (last != NULL)

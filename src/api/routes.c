@@ -4,7 +4,7 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 21
+#define ROUTE_LISTS 22
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
@@ -19,6 +19,7 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ deliveries_routes, deliveries_route_count },
 		{ escalations_routes, escalations_route_count },
 		{ events_routes, events_route_count },
+		{ explain_routes, explain_route_count },
 		{ interventions_routes, interventions_route_count },
 		{ personal_data_routes, personal_data_route_count },
 		{ playbooks_routes, playbooks_route_count },

@@ -28,6 +28,8 @@ extern const struct route escalations_routes[];
 extern const size_t escalations_route_count;
 extern const struct route events_routes[];
 extern const size_t events_route_count;
+extern const struct route explain_routes[];
+extern const size_t explain_route_count;
 extern const struct route interventions_routes[];
 extern const size_t interventions_route_count;
 extern const struct route personal_data_routes[];

@@ -61,6 +61,15 @@ MUST_CHECK bool decide_dry_run(struct op *op, const char *user_id,
 			       struct json_out *j);
 
 /*
+ * Writes the members playbook, user_id, matched, clauses, gates and
+ * closed_by (the first closed gate, or null) of a playbook of any status
+ * for one user into an open object; changes nothing.
+ * Fails: FAIL_NOT_FOUND "user_not_found", "playbook_not_found".
+ */
+MUST_CHECK bool decide_why(struct op *op, const char *playbook_id,
+			   const char *user_id, struct json_out *j);
+
+/*
  * A message for a manual intervention without a text of its own, by the
  * playbook's hints (any status). Fails: FAIL_NOT_FOUND "user_not_found",
  * "playbook_not_found".

@@ -44,10 +44,13 @@ static void write_clauses(struct json_out *j,
 	json_close(j);
 }
 
-/* Writes one playbook's clauses and gates; true in *ret_open: it may act. */
-static bool write_playbook(struct op *op, struct json_out *j,
-			   const struct playbook *pb, const char *user_id,
-			   bool *ret_matched, bool *ret_open)
+/*
+ * Writes the members matched, clauses and gates of a playbook for a user.
+ * *ret_closed: the first gate that is closed; NULL: it may act.
+ */
+static bool write_chain(struct op *op, struct json_out *j,
+			const struct playbook *pb, const char *user_id,
+			bool *ret_matched, const char **ret_closed)
 {
 	struct clause_result *clauses;
 	struct gate_result *gates;
@@ -57,15 +60,12 @@ static bool write_playbook(struct op *op, struct json_out *j,
 				ret_matched) ||
 	    !gate_chain(op, pb, user_id, &gates, &gate_count))
 		return false;
-	json_open(j, '{');
-	json_pair(j, "id", pb->id);
-	json_pair(j, "name", pb->name);
 	json_key(j, "matched");
 	json_boolean(j, *ret_matched);
 	write_clauses(j, clauses, clause_count);
 	json_key(j, "gates");
 	json_open(j, '[');
-	*ret_open = true;
+	*ret_closed = NULL;
 	for (size_t i = 0; i < gate_count; i++) {
 		json_open(j, '{');
 		json_pair(j, "name", gates[i].name);
@@ -73,10 +73,27 @@ static bool write_playbook(struct op *op, struct json_out *j,
 		json_boolean(j, gates[i].open);
 		json_pair(j, "detail", gates[i].detail);
 		json_close(j);
-		*ret_open = *ret_open && gates[i].open;
+		if (!gates[i].open && *ret_closed == NULL)
+			*ret_closed = gates[i].name;
 	}
 	json_close(j);
+	return true;
+}
+
+/* One playbook of the rules; true in *ret_open: it may act. */
+static bool write_playbook(struct op *op, struct json_out *j,
+			   const struct playbook *pb, const char *user_id,
+			   bool *ret_matched, bool *ret_open)
+{
+	const char *closed;
+
+	json_open(j, '{');
+	json_pair(j, "id", pb->id);
+	json_pair(j, "name", pb->name);
+	if (!write_chain(op, j, pb, user_id, ret_matched, &closed))
+		return false;
 	json_close(j);
+	*ret_open = closed == NULL;
 	return true;
 }
 
@@ -181,6 +198,34 @@ bool decide_dry_run(struct op *op, const char *user_id, struct json_out *j)
 	json_i64(j, matched);
 	json_close(j);
 	json_close(j);
+	return true;
+}
+
+bool decide_why(struct op *op, const char *playbook_id, const char *user_id,
+		struct json_out *j)
+{
+	struct tenant_config config;
+	struct decide_user *user;
+	const char *closed;
+	struct playbook pb;
+	bool matched;
+
+	if (!tenant_config_load(op, &config) ||
+	    !playbook_load(op, playbook_id, &config, &pb) ||
+	    !load_user(op, user_id, &user))
+		return false;
+	json_key(j, "playbook");
+	json_open(j, '{');
+	json_pair(j, "id", pb.id);
+	json_pair(j, "name", pb.name);
+	json_pair(j, "status", pb.status);
+	json_key(j, "version");
+	json_i64(j, pb.version);
+	json_close(j);
+	json_pair(j, "user_id", user->customer.user_id);
+	if (!write_chain(op, j, &pb, user->customer.user_id, &matched, &closed))
+		return false;
+	json_pair(j, "closed_by", closed);
 	return true;
 }
 

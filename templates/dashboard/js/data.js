@@ -9,6 +9,8 @@ import { useStore } from "./store.js";
 
 const KEPT_MAX = 100;
 const kept = new Map();
+/** Views that show an answer hear of it when another view asked again. */
+const readers = new Set();
 
 export const forgetAnswers = () => kept.clear();
 
@@ -17,11 +19,13 @@ function keep(path, data) {
 	kept.set(path, data);
 	if (kept.size > KEPT_MAX)
 		kept.delete(kept.keys().next().value);
+	for (const read of readers)
+		read(path, data);
 }
 
 /**
  * @param {string | null} path null: nothing to ask yet
- * @returns {{ data, error, loading: boolean, reload: () => Promise<void>, put: (data) => void }}
+ * @returns {{ data, error, loading: boolean, reload: () => Promise<void> }}
  */
 export function useApi(path) {
 	const [state, setState] = useState({ path, data: kept.get(path), error: null });
@@ -35,13 +39,18 @@ export function useApi(path) {
 		try {
 			const data = await get(path);
 			keep(path, data);
-			if (wanted.current === path)
-				setState({ path, data, error: null });
 		} catch (error) {
 			if (wanted.current === path)
 				setState((old) => ({ path, data: old.path === path ? old.data : undefined, error }));
 		}
 	}, [path]);
+
+	useEffect(() => {
+		const read = (changed, data) => changed === path && setState({ path, data, error: null });
+		readers.add(read);
+		return () => readers.delete(read);
+	}, [path]);
+
 	useEffect(() => {
 		load();
 	}, [load, since]);
@@ -52,10 +61,6 @@ export function useApi(path) {
 		error: current.error,
 		loading: current.data === undefined && current.error === null && path !== null,
 		reload: load,
-		put: (data) => {
-			keep(path, data);
-			setState({ path, data, error: null });
-		},
 	};
 }
 
@@ -80,7 +85,6 @@ export function usePages(path, member, filters = {}, limit = 50) {
 		previous: cursors.length > 1
 			? () => setPlace({ key, cursors: cursors.slice(0, -1) }) : null,
 		next: next === null ? null : () => setPlace({ key, cursors: [...cursors, next] }),
-		putRows: (rows) => answer.put({ ...answer.data, [member]: rows }),
 	};
 }
 

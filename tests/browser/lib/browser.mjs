@@ -5,7 +5,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { source } from "../../e2e/lib/place.mjs";
 import { start_stack } from "../../e2e/lib/stack.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -16,7 +18,7 @@ export const pages = ["/", "/customers", "/customers/u-1", "/interventions", "/i
 
 /* A tenant with three customers, a playbook, two messages and a case. */
 export async function start() {
-	const stack = await start_stack({ mail: true });
+	const stack = await start_stack({ mail: true, site: { dashboard: join(source, "templates", "dashboard") } });
 	const tenant = await stack.tenant("Acme");
 	for (const role of ["viewer", "editor", "admin"])
 		await stack.member(tenant, `${role}@example.com`, role, password, `The ${role}`);
@@ -37,6 +39,7 @@ const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM, arg
 /* A page of its own session. quiet: false where trouble is part of the test. */
 export async function open(world, t, { scheme = "light", width = 1280, quiet = true } = {}) {
 	const context = await world.browser.newContext({ ignoreHTTPSErrors: true, colorScheme: scheme, viewport: { width, height: 800 } });
+	context.setDefaultTimeout(10000);
 	const page = await context.newPage();
 	const trouble = [];
 	page.on("console", (line) => ["error", "warning"].includes(line.type()) && trouble.push(line.text()));

@@ -2,13 +2,13 @@
  * Single keys as commands. They do nothing while somebody types or while a
  * dialog is open; `?` lists those of the page at hand.
  */
-import { useEffect } from "../html.js";
+import { useLayoutEffect } from "../html.js";
 
 const commands = [];
 
 /** @param {Array<[key: string, text: string, act: Function]>} list */
 export function useKeys(list) {
-	useEffect(() => {
+	useLayoutEffect(() => {
 		commands.push(list);
 		return () => commands.splice(commands.indexOf(list), 1);
 	});

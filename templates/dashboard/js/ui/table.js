@@ -2,7 +2,7 @@
  * One table for all lists: skeleton, emptiness, trouble with another try,
  * pages, and j, k and Enter. A row opens by its first cell's link.
  */
-import { classes, html, useEffect, useRef, useState } from "../html.js";
+import { classes, html, useLayoutEffect, useRef, useState } from "../html.js";
 import { navigate } from "../router.js";
 import { Button, Failure, Skeleton } from "./basics.js";
 import { useKeys } from "./keys.js";
@@ -26,7 +26,7 @@ export function Table({ label, of, columns, href, keyOf = (row) => row.id, empty
 		["k", "Previous row", () => move(-1)],
 		["Enter", "Open the row", () => rows?.[at] && navigate(href(rows[at]))],
 	] : []);
-	useEffect(() => {
+	useLayoutEffect(() => {
 		body.current?.rows[at]?.querySelector("a, button")?.focus();
 	}, [at]);
 

@@ -53,6 +53,8 @@ build_with() {
 
 unit_tests() { make -C "$1" -j"$(nproc)" check; }
 
+browser() { BUILD_DIR=$1 "$here/tests/browser/run"; }
+
 end_to_end() { BUILD_DIR=$1 "$here/tests/e2e/run"; }
 
 lint() { make -C "$1" lint; }
@@ -62,7 +64,7 @@ openapi_lint() { "$here/tests/lint/openapi"; }
 shell_lint() {
 	shellcheck -x "$here/dev" "$here/nginx/render" "$here/.ci/run" \
 		"$here/tests/e2e/run" "$here/tests/lint/openapi" \
-		"$here/tests/stack/run"
+		"$here/tests/stack/run" "$here/tests/browser/run"
 }
 
 cmd_check() {
@@ -76,6 +78,7 @@ cmd_check() {
 		step lint lint "$dir/gcc" || true
 		step e2e end_to_end "$dir/gcc" || true
 		step stack "$here/tests/stack/run" || true
+		step browser browser "$dir/gcc" || true
 	fi
 	if step clang build_with "$dir/clang" CC=clang; then
 		step clang-unit unit_tests "$dir/clang" || true

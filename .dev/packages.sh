@@ -12,11 +12,12 @@ packages_for() {
 	esac
 	case $1 in
 	check) echo clang libclang-rt-14-dev clang-format shellcheck git \
-		python3 systemd ;;
+		python3 systemd chromium ;;
+	shots) echo chromium ;;
 	bench) echo wrk ;;
 	esac
 	case $1 in
-	check | bench)
+	check | bench | shots)
 		if ! command -v npm >/dev/null; then
 			echo nodejs npm
 		fi

@@ -1,13 +1,11 @@
 /* Numbers, times and the API's words as people read them. */
 
 const number = new Intl.NumberFormat();
-const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const fromNow = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "narrow" });
 
 export const count = (n) => number.format(n);
-export const short = (n) => compact.format(n);
 export const percent = (share, digits = 0) =>
 	share === null || share === undefined ? "–" : `${(share * 100).toFixed(digits)} %`;
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;

@@ -87,6 +87,5 @@ export const Submit = ({ form, children, kind = "primary", whenTouched = false }
 		<${Button} type="submit" kind=${kind} busy=${form.busy || (whenTouched && !form.touched)}>${children}<//>
 	</div>`;
 
-/** "a, b" or lines ↔ ["a", "b"] */
+/** Lines ↔ a list */
 export const splitLines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
-export const splitCommas = (text) => text.split(",").map((item) => item.trim()).filter(Boolean);

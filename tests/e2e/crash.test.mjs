@@ -112,7 +112,8 @@ test("PostgreSQL killed: 503 and no hang, then all is well", async () => {
 	await until("the API to reconnect", async () =>
 		(await stack.client.call("GET", "/api/customers",
 			{ key: tenant.keys.read, check: false })).status === 200, 20000);
-	await sleep(300);
+	/* One worker is back; each other waits up to 2 s between attempts. */
+	await sleep(2500);
 	await work.end();
 	assert.ok(work.statuses[503] > 0);
 	assert.equal(work.statuses[500], undefined);

@@ -54,7 +54,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(5, 'outcomes and sealed logs'),
 	(6, 'team'),
 	(7, 'billing'),
-	(8, 'log of deliveries');
+	(8, 'log of deliveries'),
+	(9, 'lift');
 
 -- ---------------------------------------------------------------- global --
 
@@ -505,6 +506,8 @@ CREATE TABLE candidates (
 	playbook_id uuid NOT NULL,
 	playbook_version integer NOT NULL,
 	matched_at timestamptz NOT NULL,
+	-- Nothing but the holdout keeps the message back: counted, not sent.
+	held_out boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (tenant_id, user_id, playbook_id)
 );
 
@@ -651,6 +654,44 @@ CREATE INDEX outcomes_pending ON outcomes (tenant_id, intervention_id)
 	WHERE outcome = 'pending';
 CREATE INDEX outcomes_measured ON outcomes (tenant_id, measured_at)
 	WHERE outcome <> 'pending';
+
+-- The two arms of each playbook's trial: who was first chosen for its message
+-- (treated) and who would have been but for the holdout (held_out), each
+-- customer once. Both are judged by the same rules over the same window.
+CREATE TABLE exposures (
+	tenant_id bigint NOT NULL,
+	id uuid NOT NULL,
+	playbook_id uuid NOT NULL,
+	user_id text COLLATE "C", -- NULL: erased
+	arm text NOT NULL CHECK (arm IN ('treated', 'held_out')),
+	intervention_id uuid,     -- of the treated; NULL: a model chose to wait
+	exposed_at timestamptz NOT NULL,
+	window_ends_at timestamptz NOT NULL,
+	outcome text NOT NULL DEFAULT 'pending' CHECK (outcome IN
+		('pending', 'positive', 'negative', 'neutral')),
+	cause text,
+	measured_at timestamptz,
+	PRIMARY KEY (tenant_id, id),
+	FOREIGN KEY (tenant_id, playbook_id) REFERENCES playbooks (tenant_id, id)
+);
+CREATE UNIQUE INDEX exposures_once ON exposures
+	(tenant_id, playbook_id, user_id);
+CREATE INDEX exposures_user ON exposures (tenant_id, user_id);
+CREATE INDEX exposures_pending ON exposures (tenant_id, playbook_id, id)
+	WHERE outcome = 'pending';
+
+-- Sums of the exposures whose window is over, kept by the measure stage.
+CREATE TABLE playbook_lift (
+	tenant_id bigint NOT NULL,
+	playbook_id uuid NOT NULL,
+	treated bigint NOT NULL,
+	treated_positive bigint NOT NULL,
+	held_out bigint NOT NULL,
+	held_out_positive bigint NOT NULL,
+	computed_at timestamptz NOT NULL,
+	PRIMARY KEY (tenant_id, playbook_id),
+	FOREIGN KEY (tenant_id, playbook_id) REFERENCES playbooks (tenant_id, id)
+);
 
 -- --------------------------------------------------------------- outward --
 

@@ -237,6 +237,56 @@ static const char delivery_log[] =
     "CREATE INDEX deliveries_endpoint ON deliveries\n"
     "(tenant_id, endpoint_id, created_at DESC, id DESC);\n";
 
+/* Both arms of each playbook's trial. */
+static const char lift[] =
+    "ALTER TABLE candidates ADD held_out boolean NOT NULL DEFAULT false;\n"
+    "CREATE TABLE exposures (\n"
+    "tenant_id bigint NOT NULL,\n"
+    "id uuid NOT NULL,\n"
+    "playbook_id uuid NOT NULL,\n"
+    "user_id text COLLATE \"C\",\n"
+    "arm text NOT NULL CHECK (arm IN ('treated', 'held_out')),\n"
+    "intervention_id uuid,\n"
+    "exposed_at timestamptz NOT NULL,\n"
+    "window_ends_at timestamptz NOT NULL,\n"
+    "outcome text NOT NULL DEFAULT 'pending' CHECK (outcome IN\n"
+    "('pending', 'positive', 'negative', 'neutral')),\n"
+    "cause text,\n"
+    "measured_at timestamptz,\n"
+    "PRIMARY KEY (tenant_id, id),\n"
+    "FOREIGN KEY (tenant_id, playbook_id)\n"
+    "REFERENCES playbooks (tenant_id, id)\n"
+    ");\n"
+    "CREATE UNIQUE INDEX exposures_once ON exposures\n"
+    "(tenant_id, playbook_id, user_id);\n"
+    "CREATE INDEX exposures_user ON exposures (tenant_id, user_id);\n"
+    "CREATE INDEX exposures_pending ON exposures\n"
+    "(tenant_id, playbook_id, id) WHERE outcome = 'pending';\n"
+    "CREATE TABLE playbook_lift (\n"
+    "tenant_id bigint NOT NULL,\n"
+    "playbook_id uuid NOT NULL,\n"
+    "treated bigint NOT NULL,\n"
+    "treated_positive bigint NOT NULL,\n"
+    "held_out bigint NOT NULL,\n"
+    "held_out_positive bigint NOT NULL,\n"
+    "computed_at timestamptz NOT NULL,\n"
+    "PRIMARY KEY (tenant_id, playbook_id),\n"
+    "FOREIGN KEY (tenant_id, playbook_id)\n"
+    "REFERENCES playbooks (tenant_id, id)\n"
+    ");\n"
+    "ALTER TABLE exposures ENABLE ROW LEVEL SECURITY,\n"
+    "FORCE ROW LEVEL SECURITY;\n"
+    "CREATE POLICY tenant ON exposures\n"
+    "USING (tenant_id = app_tenant())\n"
+    "WITH CHECK (tenant_id = app_tenant());\n"
+    "ALTER TABLE playbook_lift ENABLE ROW LEVEL SECURITY,\n"
+    "FORCE ROW LEVEL SECURITY;\n"
+    "CREATE POLICY tenant ON playbook_lift\n"
+    "USING (tenant_id = app_tenant())\n"
+    "WITH CHECK (tenant_id = app_tenant());\n"
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON exposures, playbook_lift\n"
+    "TO retivo_api, retivo_batch;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -250,6 +300,7 @@ static const struct step steps[] = {
 	{ 6, "team", team, false },
 	{ 7, "billing", billing, false },
 	{ 8, "log of deliveries", delivery_log, false },
+	{ 9, "lift", lift, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

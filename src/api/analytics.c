@@ -10,6 +10,7 @@
 #include "api/routes.h"
 #include "base/clock.h"
 #include "db/db.h"
+#include "engine/lift.h"
 
 #define TOP_PLAYBOOKS 10
 #define MANY_PEOPLE   50000
@@ -27,7 +28,7 @@ struct analytics {
 	const struct span *span;
 	int64_t from_us;
 	struct db_row people, messages, outcomes;
-	struct db_rows stages, risks, days;
+	struct db_rows stages, risks, days, trials;
 };
 
 static bool parse_span(struct op *op, const struct request *rq,
@@ -262,6 +263,18 @@ static bool load_outcomes(struct op *op, struct analytics *a)
 		      ARG_I64(op->tenant_id), ARG_TIME(a->from_us));
 }
 
+static bool load_trials(struct op *op, struct analytics *a)
+{
+	return db_rows(op, &a->trials,
+		       "SELECT l.playbook_id, p.name, l.treated,"
+		       " l.treated_positive, l.held_out, l.held_out_positive"
+		       " FROM playbook_lift l JOIN playbooks p"
+		       " ON p.tenant_id = l.tenant_id AND p.id = l.playbook_id"
+		       " WHERE l.tenant_id = $1"
+		       " ORDER BY p.created_at, p.id",
+		       ARG_I64(op->tenant_id));
+}
+
 static double share(const struct db_row *row, const char *part,
 		    const char *whole)
 {
@@ -319,6 +332,41 @@ static void write_roi(struct json_out *j, const struct analytics *a)
 	json_close(j);
 }
 
+static void write_trial(struct json_out *j, const struct db_row *row)
+{
+	const struct lift_counts n = {
+		.treated = db_i64(row, "treated"),
+		.treated_positive = db_i64(row, "treated_positive"),
+		.held_out = db_i64(row, "held_out"),
+		.held_out_positive = db_i64(row, "held_out_positive"),
+	};
+	const struct lift lift = lift_of(&n);
+
+	json_open(j, '{');
+	json_pair(j, "playbook_id", db_text(row, "playbook_id"));
+	json_pair(j, "name", db_text(row, "name"));
+	write_count(j, "treated", n.treated);
+	write_count(j, "treated_positive", n.treated_positive);
+	write_count(j, "held_out", n.held_out);
+	write_count(j, "held_out_positive", n.held_out_positive);
+	if (lift.known) {
+		write_number(j, "difference", lift.difference);
+		write_number(j, "low", lift.low);
+		write_number(j, "high", lift.high);
+	}
+	json_pair(j, "verdict", lift.verdict);
+	json_close(j);
+}
+
+static void write_trials(struct json_out *j, const struct analytics *a)
+{
+	json_key(j, "lift");
+	json_open(j, '[');
+	db_each (row, &a->trials)
+		write_trial(j, &row);
+	json_close(j);
+}
+
 static bool analytics_get(struct op *op, const struct request *rq,
 			  struct response *rs)
 {
@@ -329,7 +377,7 @@ static bool analytics_get(struct op *op, const struct request *rq,
 		return false;
 	a.from_us = op->now_us - a.span->days * US_PER_DAY;
 	if (!load_people(op, &a) || !load_messages(op, &a) ||
-	    !load_outcomes(op, &a))
+	    !load_outcomes(op, &a) || !load_trials(op, &a))
 		return false;
 	response_json_begin(rs, 200, &j);
 	json_open(&j, '{');
@@ -342,6 +390,7 @@ static bool analytics_get(struct op *op, const struct request *rq,
 	write_list(&j, "outcome_stats", &a.outcomes, "results");
 	write_list(&j, "top_playbooks", &a.messages, "playbooks");
 	write_list(&j, "lifecycle_area_breakdown", &a.messages, "areas");
+	write_trials(&j, &a);
 	db_rows_member(&j, "daily", &a.days);
 	json_close(&j);
 	return true;

@@ -26,6 +26,7 @@ static bool personal_data_erase(struct op *op, const struct request *rq,
 struct copy {
 	struct db_row customer;
 	struct db_rows milestones, days, history, decisions, interventions, log;
+	struct db_rows trials;
 };
 
 static bool load_customer(struct op *op, const char *user_id,
@@ -88,6 +89,12 @@ static bool load_messages(struct op *op, const char *user_id, struct copy *ret)
 		       " AND i.id = l.intervention_id"
 		       " WHERE l.tenant_id = $1 AND i.user_id = $2"
 		       " ORDER BY l.at, l.id",
+		       ARG_I64(op->tenant_id), ARG_TEXT(user_id)) &&
+	       db_rows(op, &ret->trials,
+		       "SELECT playbook_id, arm, intervention_id, exposed_at,"
+		       " window_ends_at, outcome, cause FROM exposures"
+		       " WHERE tenant_id = $1 AND user_id = $2"
+		       " ORDER BY exposed_at, id",
 		       ARG_I64(op->tenant_id), ARG_TEXT(user_id));
 }
 
@@ -116,6 +123,7 @@ static void write_copy(struct op *op, struct json_out *j,
 	db_rows_member(j, "decisions", &copy->decisions);
 	db_rows_member(j, "interventions", &copy->interventions);
 	db_rows_member(j, "intervention_log", &copy->log);
+	db_rows_member(j, "trials", &copy->trials);
 }
 
 static bool personal_data_export(struct op *op, const struct request *rq,

@@ -43,8 +43,12 @@ static bool decide_rows(struct op *op, const struct db_rows *rows, size_t n)
 
 		users[i] = db_text(&row, "user_id");
 		playbooks[i] = db_text(&row, "playbook_id");
-		all[i] = (struct candidate){ users[i], playbooks[i],
-					     db_i64(&row, "playbook_version") };
+		all[i] = (struct candidate){
+			.user_id = users[i],
+			.playbook_id = playbooks[i],
+			.playbook_version = db_i64(&row, "playbook_version"),
+			.held_out = db_bool(&row, "held_out"),
+		};
 	}
 	return decide_load(op, &tenant) &&
 	       decide_chunk(op, &tenant, all, n, &decisions) &&
@@ -63,8 +67,8 @@ bool stage_decide(struct op *op, struct run *run)
 
 	if (!db_begin(op) || !erasures_hold_off(op) ||
 	    !db_rows(op, &rows,
-		     "SELECT user_id, playbook_id, playbook_version"
-		     " FROM candidates WHERE tenant_id = $1"
+		     "SELECT user_id, playbook_id, playbook_version,"
+		     " held_out FROM candidates WHERE tenant_id = $1"
 		     " ORDER BY user_id, playbook_id LIMIT $2",
 		     ARG_I64(op->tenant_id), ARG_I64(CHUNK)))
 		return false;

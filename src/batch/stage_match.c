@@ -131,7 +131,10 @@ static void look_again(const struct op *op, const struct chunk *c,
 	}
 }
 
-/* Candidates for open gates; gate_results for closed ones, only changes. */
+/*
+ * Candidates for open gates and for those whom the holdout alone keeps back;
+ * gate_results for closed ones, only changes.
+ */
 static bool store_matches(struct op *op, const struct chunk *c,
 			  const struct gate_match *matches, size_t count)
 {
@@ -139,26 +142,30 @@ static bool store_matches(struct op *op, const struct chunk *c,
 	const char **playbooks = ARENA_ARRAY(op->arena, const char *, count);
 	const char **closed = ARENA_ARRAY(op->arena, const char *, count);
 	int64_t *versions = ARENA_ARRAY(op->arena, int64_t, count);
+	bool *held_out = ARENA_ARRAY(op->arena, bool, count);
 
 	for (size_t i = 0; i < count; i++) {
 		users[i] = matches[i].user_id;
 		playbooks[i] = matches[i].playbook->id;
 		versions[i] = matches[i].playbook->version;
 		closed[i] = matches[i].gate;
+		held_out[i] = matches[i].held_out;
 	}
 	return db_exec(op, NULL,
 		       "INSERT INTO candidates AS o (tenant_id, user_id,"
-		       " playbook_id, playbook_version, matched_at)"
-		       " SELECT $1, u, p, v, $2 FROM unnest($3::text[],"
-		       " $4::uuid[], $5::bigint[], $6::text[])"
-		       " x (u, p, v, g) WHERE g IS NULL"
+		       " playbook_id, playbook_version, matched_at, held_out)"
+		       " SELECT $1, u, p, v, $2, h FROM unnest($3::text[],"
+		       " $4::uuid[], $5::bigint[], $6::text[], $7::boolean[])"
+		       " x (u, p, v, g, h) WHERE g IS NULL OR h"
 		       " ON CONFLICT (tenant_id, user_id, playbook_id)"
 		       " DO UPDATE SET"
 		       " playbook_version = excluded.playbook_version,"
-		       " matched_at = excluded.matched_at",
+		       " matched_at = excluded.matched_at,"
+		       " held_out = excluded.held_out",
 		       ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 		       ARG_TEXTS(users, count), ARG_UUIDS(playbooks, count),
-		       ARG_I64S(versions, count), ARG_TEXTS(closed, count)) &&
+		       ARG_I64S(versions, count), ARG_TEXTS(closed, count),
+		       ARG_BOOLS(held_out, count)) &&
 	       db_exec(op, NULL,
 		       "INSERT INTO gate_results AS o (tenant_id, user_id,"
 		       " playbook_id, gate, since)"

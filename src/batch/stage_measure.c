@@ -7,11 +7,13 @@
  * by the times of the score ledger; exit conditions have no history, so
  * they count only when they are seen to hold inside the window.
  *
+ * Then the same for both arms of each playbook's trial (measure_lift.c).
+ *
  * A run looks at customers that changed since the last one and at windows
  * that ended; each hour, and when a playbook or the config changed, at all
  * that is pending, since an exit condition can be met by time alone.
  */
-#include "batch/stage.h"
+#include "batch/measure.h"
 
 #include "base/clock.h"
 #include "db/db.h"
@@ -21,14 +23,15 @@
 #include "store/erase.h"
 #include "store/outbox.h"
 
-#define CHUNK 1000
-
-/* Customers of a transaction that was open while the last run looked. */
-#define OVERLAP_US (15 * US_PER_MINUTE)
+/* Where the cursor stands while the trials are walked. */
+#define BEHIND_ALL "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 struct measure_state {
 	bool full;
+	bool judged;	  /* the messages are done, the trials are left */
+	int64_t since_us; /* of the trials; DB_TIME_NULL: all */
 	int64_t started_us;
+	struct lift_walk walk;
 };
 
 /* The outcomes of one chunk. */
@@ -39,17 +42,6 @@ struct batch {
 	size_t exit_count;
 };
 
-/* Greater is better; what time alone brings is no step. */
-#define STAGE_RANK(v)                                                          \
-	"CASE " v " WHEN 'churned' THEN 0 WHEN 'at_risk' THEN 1"               \
-	" WHEN 'new' THEN 2 WHEN 'onboarding' THEN 2 ELSE 3 END"
-#define RISK_RANK(v)                                                           \
-	"CASE " v " WHEN 'critical' THEN 0 WHEN 'high' THEN 1"                 \
-	" WHEN 'medium' THEN 2 ELSE 3 END"
-
-#define STAGE_BETTER STAGE_RANK("l.new_value") " > " STAGE_RANK("l.was")
-#define RISK_BETTER  RISK_RANK("l.new_value") " > " RISK_RANK("l.was")
-
 /* When the customer had the message; an escalation: when it was handled. */
 #define SINCE "coalesce(i.sent_at, i.ended_at, i.created_at)"
 
@@ -59,23 +51,24 @@ static bool load_batch(struct op *op, const struct run *run,
 	bool has_cursor = run->cursor != NULL && *run->cursor != '\0';
 	struct db_rows rows;
 
-	if (!db_list(op, &rows,
-		     "SELECT o.intervention_id AS id, o.playbook_id"
-		     " FROM outcomes o JOIN interventions i"
-		     " ON i.tenant_id = o.tenant_id AND i.id ="
-		     " o.intervention_id LEFT JOIN customers c"
-		     " ON c.tenant_id = o.tenant_id AND c.user_id = o.user_id"
-		     " WHERE o.tenant_id = $1 AND o.outcome = 'pending'"
-		     " AND ($2::uuid IS NULL OR o.intervention_id > $2)"
-		     " AND ($3::timestamptz IS NULL OR o.window_ends_at <= $4"
-		     " OR i.status IN ('failed', 'rolled_back', 'cancelled',"
-		     " 'rejected', 'expired') OR c.user_id IS NULL"
-		     " OR c.refreshed_at >= $3 OR c.updated_at >= $3)"
-		     " ORDER BY o.intervention_id LIMIT $5",
-		     ARG_I64(op->tenant_id),
-		     ARG_UUID(has_cursor ? run->cursor + 1 : NULL),
-		     ARG_TIME_IF(!st->full, run->watermark_us - OVERLAP_US),
-		     ARG_TIME(op->now_us), ARG_I64(CHUNK)))
+	if (!db_list(
+		op, &rows,
+		"SELECT o.intervention_id AS id, o.playbook_id"
+		" FROM outcomes o JOIN interventions i"
+		" ON i.tenant_id = o.tenant_id AND i.id ="
+		" o.intervention_id LEFT JOIN customers c"
+		" ON c.tenant_id = o.tenant_id AND c.user_id = o.user_id"
+		" WHERE o.tenant_id = $1 AND o.outcome = 'pending'"
+		" AND ($2::uuid IS NULL OR o.intervention_id > $2)"
+		" AND ($3::timestamptz IS NULL OR o.window_ends_at <= $4"
+		" OR i.status IN ('failed', 'rolled_back', 'cancelled',"
+		" 'rejected', 'expired') OR c.user_id IS NULL"
+		" OR c.refreshed_at >= $3 OR c.updated_at >= $3)"
+		" ORDER BY o.intervention_id LIMIT $5",
+		ARG_I64(op->tenant_id),
+		ARG_UUID(has_cursor ? run->cursor + 1 : NULL),
+		ARG_TIME_IF(!st->full, run->watermark_us - MEASURE_OVERLAP_US),
+		ARG_TIME(op->now_us), ARG_I64(MEASURE_CHUNK)))
 		return false;
 	b->ids = ARENA_ARRAY(op->arena, const char *, rows.count);
 	b->playbooks = ARENA_ARRAY(op->arena, const char *, rows.count);
@@ -176,35 +169,23 @@ static bool judge(struct op *op, const struct batch *b, struct db_rows *ret)
 	    " AND c.user_id = o.user_id"
 	    " CROSS JOIN LATERAL (SELECT " SINCE " AS since,"
 	    " least($2, o.window_ends_at) AS until) t"
-	    " CROSS JOIN LATERAL (SELECT"
-	    " bool_or(l.what = 'stage' AND l.new_value = 'churned') AS churned,"
-	    " bool_or(l.what = 'stage' AND l.cause = 'events'"
-	    " AND " STAGE_BETTER ") AS stage_better,"
-	    " bool_or(l.what = 'risk' AND l.cause = 'events'"
-	    " AND " RISK_BETTER ") AS risk_better"
-	    " FROM (SELECT s.what, s.cause, s.new_value,"
-	    " first_value(s.old_value) OVER (PARTITION BY s.what"
-	    " ORDER BY s.at, s.id) AS was FROM score_ledger s"
-	    " WHERE s.tenant_id = $1 AND s.user_id = o.user_id"
-	    " AND s.what IN ('stage', 'risk') AND s.at > t.since"
-	    " AND s.at <= t.until) l) d"
-	    " WHERE o.tenant_id = $1 AND o.outcome = 'pending'"
-	    " AND o.intervention_id = ANY ($3)),"
-	    " put AS (UPDATE outcomes o SET outcome = CASE"
-	    " WHEN j.cause IN ('exit_met', 'stage_better', 'risk_better')"
-	    " THEN 'positive' WHEN j.cause IN ('opted_out', 'churned')"
-	    " THEN 'negative' ELSE 'neutral' END, cause = j.cause,"
-	    " measured_at = j.until FROM judged j WHERE o.tenant_id = $1"
-	    " AND o.intervention_id = j.intervention_id"
-	    " AND o.outcome = 'pending' AND j.cause IS NOT NULL"
-	    " RETURNING o.intervention_id, o.user_id, o.outcome, o.cause)"
-	    " SELECT put.*, i.playbook_id, i.channel, i.message_body,"
-	    " i.reasoning, i.confidence, c.lifecycle_stage,"
-	    " c.activation_score, c.risk_level FROM put"
-	    " JOIN interventions i ON i.tenant_id = $1"
-	    " AND i.id = put.intervention_id"
-	    " LEFT JOIN customers c ON c.tenant_id = $1"
-	    " AND c.user_id = put.user_id ORDER BY put.intervention_id",
+	    " CROSS JOIN LATERAL " LEDGER_SAYS(
+		"$1",
+		"o.user_id") " WHERE o.tenant_id = $1 AND o.outcome = 'pending'"
+			     " AND o.intervention_id = ANY ($3)),"
+			     " put AS (UPDATE outcomes o SET outcome = " OUTCOME_OF(
+				 "j.cause") ", cause = j.cause,"
+					    " measured_at = j.until FROM judged j WHERE o.tenant_id = $1"
+					    " AND o.intervention_id = j.intervention_id"
+					    " AND o.outcome = 'pending' AND j.cause IS NOT NULL"
+					    " RETURNING o.intervention_id, o.user_id, o.outcome, o.cause)"
+					    " SELECT put.*, i.playbook_id, i.channel, i.message_body,"
+					    " i.reasoning, i.confidence, c.lifecycle_stage,"
+					    " c.activation_score, c.risk_level FROM put"
+					    " JOIN interventions i ON i.tenant_id = $1"
+					    " AND i.id = put.intervention_id"
+					    " LEFT JOIN customers c ON c.tenant_id = $1"
+					    " AND c.user_id = put.user_id ORDER BY put.intervention_id",
 	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 	    ARG_UUIDS(b->ids, b->n), ARG_UUIDS(b->exits, b->exit_count));
 }
@@ -261,6 +242,8 @@ static bool open_run(struct op *op, struct run *run, struct measure_state *st)
 		   run->swept_us == DB_TIME_NULL ||
 		   run->watermark_us > op->now_us ||
 		   op->now_us - run->swept_us >= US_PER_HOUR;
+	st->since_us =
+	    st->full ? DB_TIME_NULL : run->watermark_us - MEASURE_OVERLAP_US;
 	run->version = version;
 	if (goes_on)
 		return true;
@@ -274,17 +257,29 @@ static bool open_run(struct op *op, struct run *run, struct measure_state *st)
 	return true;
 }
 
-/* The last chunk leaves the times that the next run begins from. */
-static void set_position(struct op *op, struct run *run,
-			 const struct measure_state *st, const struct batch *b)
+/* A chunk of messages. Behind the last the trials follow. */
+static bool measure_messages(struct op *op, struct run *run,
+			     struct measure_state *st, int64_t *ret_rows)
 {
-	run->more = b->n == CHUNK;
-	if (run->more) {
-		run_set_cursor(run, arena_printf(op->arena, "%c%s",
-						 st->full ? 'a' : 'c',
-						 b->ids[b->n - 1]));
-		return;
-	}
+	struct batch b = { 0 };
+	struct db_rows done = { .count = 0 };
+
+	if (!load_batch(op, run, st, &b))
+		return false;
+	if (b.n > 0 && (!find_all_exits(op, &b) || !judge(op, &b, &done) ||
+			!put_events(op, &done)))
+		return false;
+	*ret_rows = (int64_t)done.count;
+	st->judged = b.n < MEASURE_CHUNK;
+	run_set_cursor(run,
+		       arena_printf(op->arena, "%c%s", st->full ? 'a' : 'c',
+				    st->judged ? BEHIND_ALL : b.ids[b.n - 1]));
+	return true;
+}
+
+/* The last chunk leaves the times that the next run begins from. */
+static void set_position(struct run *run, const struct measure_state *st)
+{
 	run_set_cursor(run, NULL);
 	if (st->full)
 		run->swept_us = st->started_us;
@@ -295,8 +290,7 @@ static void set_position(struct op *op, struct run *run,
 bool stage_measure(struct op *op, struct run *run)
 {
 	struct measure_state st = { 0 };
-	struct batch b = { 0 };
-	struct db_rows done = { .count = 0 };
+	int64_t rows = 0;
 
 	if (!db_begin(op) || !erasures_hold_off(op))
 		return false;
@@ -304,13 +298,13 @@ bool stage_measure(struct op *op, struct run *run)
 		st = *(struct measure_state *)run->state;
 	else if (!open_run(op, run, &st))
 		return false;
-	if (!load_batch(op, run, &st, &b))
+	if (!(st.judged ? measure_exposures(op, st.since_us, &st.walk, &rows)
+			: measure_messages(op, run, &st, &rows)))
 		return false;
-	if (b.n > 0 && (!find_all_exits(op, &b) || !judge(op, &b, &done) ||
-			!put_events(op, &done)))
-		return false;
-	set_position(op, run, &st, &b);
-	if (!run_chunk_done(op, run, (int64_t)done.count))
+	run->more = !st.walk.done;
+	if (st.walk.done)
+		set_position(run, &st);
+	if (!run_chunk_done(op, run, rows))
 		return false;
 	if (run->state == NULL)
 		run->state = ARENA_NEW(run->arena, struct measure_state);

@@ -11,6 +11,7 @@
 struct contender {
 	const struct playbook *playbook;
 	int64_t positive, measured; /* outcomes so far */
+	bool held_out; /* takes part, but its message is not made */
 };
 
 /* Shrunk success rate, in (0, 1): (positive + 1) / (measured + 2). */

@@ -43,13 +43,26 @@ static void contend(struct op *op, const struct decide_tenant *tenant,
 			user->contenders =
 			    ARENA_ARRAY(op->arena, struct contender,
 					tenant->playbook_count);
-		user->contenders[user->contender_count++] =
-		    (struct contender){ &tenant->playbooks[p],
-					tenant->records[p].positive,
-					tenant->records[p].measured };
+		user->contenders[user->contender_count++] = (struct contender){
+			.playbook = &tenant->playbooks[p],
+			.positive = tenant->records[p].positive,
+			.measured = tenant->records[p].measured,
+			.held_out = c->held_out,
+		};
 	}
 	for (size_t i = 0; i < user_count; i++)
 		arbitrate(users[i].contenders, users[i].contender_count);
+}
+
+/* The first contender leaves; the others move up. */
+static struct contender take_first(struct decide_user *user)
+{
+	const struct contender first = user->contenders[0];
+
+	user->contender_count--;
+	memmove(user->contenders, user->contenders + 1,
+		(user->contender_count + user->spent_count) * sizeof(first));
+	return first;
 }
 
 /*
@@ -60,19 +73,17 @@ static void contend(struct op *op, const struct decide_tenant *tenant,
 static bool spend(struct decide_tenant *tenant, struct decide_record *records,
 		  struct decide_user *user)
 {
-	const struct contender won = user->contenders[0];
-	size_t p = (size_t)(won.playbook - tenant->playbooks);
+	size_t p = (size_t)(user->contenders[0].playbook - tenant->playbooks);
 
 	if (tenant->budget_left <= 0) {
 		user->closed = "daily_budget";
 		return true;
 	}
 	if (records[p].day_left <= 0) {
-		user->contender_count--;
-		user->spent_count++;
-		memmove(user->contenders, user->contenders + 1,
-			user->contender_count * sizeof(won));
-		user->contenders[user->contender_count] = won;
+		const struct contender won = take_first(user);
+
+		user->contenders[user->contender_count + user->spent_count++] =
+		    won;
 		return false;
 	}
 	if (tenant->budget_left != INT64_MAX)
@@ -80,6 +91,27 @@ static bool spend(struct decide_tenant *tenant, struct decide_record *records,
 	if (records[p].day_left != INT64_MAX)
 		records[p].day_left--;
 	return true;
+}
+
+/*
+ * The winner is held out: it is noted where its message would have been
+ * made, and the next contender has its chance.
+ */
+static void hold_out(struct op *op, const struct decide_tenant *tenant,
+		     const struct decide_record *records,
+		     struct decide_user *user)
+{
+	const struct contender won = take_first(user);
+	size_t p = (size_t)(won.playbook - tenant->playbooks);
+
+	if (user->held == NULL)
+		user->held = ARENA_ARRAY(op->arena, const struct playbook *,
+					 tenant->playbook_count);
+	/* Counted or not, it is one that a match need not look for again. */
+	user->passed_over = true;
+	if (!streq(user->result.action, "wait") && tenant->budget_left > 0 &&
+	    records[p].day_left > 0)
+		user->held[user->held_count++] = won.playbook;
 }
 
 static bool is_undecided(const struct decide_user *user)
@@ -123,9 +155,11 @@ void decide_plan(struct op *op, const struct decide_tenant *tenant,
 		.measured = won->measured,
 	};
 
-	if (user->contender_count > 1) {
-		in.runner_up = won[1].playbook->name;
-		in.runner_up_priority = won[1].playbook->priority;
+	for (size_t i = 1; i < user->contender_count && !in.runner_up; i++) {
+		if (won[i].held_out)
+			continue;
+		in.runner_up = won[i].playbook->name;
+		in.runner_up_priority = won[i].playbook->priority;
 	}
 	plan_builtin(op, &in, &user->result);
 }
@@ -144,6 +178,8 @@ const char *decide_rules_json(struct op *op, const struct decide_user *user)
 	for (size_t i = 0; i < user->contender_count; i++) {
 		const struct contender *c = &user->contenders[i];
 
+		if (c->held_out)
+			continue;
 		json_open(&j, '{');
 		json_pair(&j, "id", c->playbook->id);
 		json_pair(&j, "name", c->playbook->name);
@@ -162,6 +198,13 @@ const char *decide_rules_json(struct op *op, const struct decide_user *user)
 		json_close(&j);
 	}
 	json_close(&j);
+	if (user->held_count > 0) {
+		json_key(&j, "held_out");
+		json_open(&j, '[');
+		for (size_t i = 0; i < user->held_count; i++)
+			json_string(&j, user->held[i]->id);
+		json_close(&j);
+	}
 	json_key(&j, "facts");
 	json_open(&j, '[');
 	for (size_t i = 0; i < user->fact_count; i++) {
@@ -200,6 +243,11 @@ static bool plan_round(struct op *op, struct decide_tenant *tenant,
 		if (!is_undecided(user))
 			continue;
 		decide_plan(op, tenant, user);
+		if (user->contenders[0].held_out) {
+			hold_out(op, tenant, records, user);
+			again = true;
+			continue;
+		}
 		/* Who cannot be reached takes nothing from the day. */
 		if (!streq(user->result.action, "wait") &&
 		    !spend(tenant, records, user))
@@ -247,7 +295,8 @@ static bool settle_undecided(struct op *op, struct decide_user *users,
 				 "daily_budget");
 		if (u->contender_count > 0 && u->closed != NULL)
 			shut_add(&shut, u, &u->contenders[0], u->closed);
-		else if (u->contender_count == 0 && u->spent_count == 0)
+		else if (u->contender_count == 0 && u->spent_count == 0 &&
+			 !u->passed_over)
 			stale[stale_n++] = u->customer.user_id;
 	}
 	if (stale_n > 0 &&

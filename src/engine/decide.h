@@ -35,16 +35,18 @@ struct decide_record {
 
 MUST_CHECK bool decide_load(struct op *op, struct decide_tenant *ret);
 
-/* A (customer, playbook) that match let through. */
+/* A (customer, playbook) that match let through, or held out. */
 struct candidate {
 	const char *user_id;
 	const char *playbook_id;
 	int64_t playbook_version;
+	bool held_out;
 };
 
 /*
  * Decides for the users of candidates (sorted by user_id) and stores
- * decisions, interventions, their log and outbox rows. Candidates whose
+ * decisions, interventions, their log and outbox rows, and both arms'
+ * exposures (engine/lift.h). Candidates whose
  * playbook is no longer active in that version are passed over and their
  * users matched again.
  */

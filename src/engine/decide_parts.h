@@ -18,6 +18,10 @@ struct decide_user {
 	struct contender *contenders; /* the winner first */
 	size_t contender_count;
 	size_t spent_count; /* behind them: whose max_per_day is used up */
+	/* Would have won, and are held out. */
+	const struct playbook **held;
+	size_t held_count;
+	bool passed_over;	       /* some contender was held out */
 	const struct plan_fact *facts; /* of the winner's entry */
 	size_t fact_count;
 	bool escalate;
@@ -50,7 +54,7 @@ void decide_plan(struct op *op, const struct decide_tenant *tenant,
 /* arena JSON: winner, and the losers with why they lost. */
 const char *decide_rules_json(struct op *op, const struct decide_user *user);
 
-/* Inserts decisions, interventions, log and outbox rows of users. */
+/* Inserts decisions, interventions, log and outbox rows, exposures. */
 MUST_CHECK bool decide_store(struct op *op, const struct decide_tenant *tenant,
 			     struct decide_user *users, size_t count,
 			     int64_t *ret_decisions);

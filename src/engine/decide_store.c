@@ -1,9 +1,12 @@
 /*
  * Storing a chunk of decisions: one INSERT for the decisions, one for the
- * interventions, outbox rows when somebody listens.
+ * interventions, one for the exposures of both arms, outbox rows when
+ * somebody listens.
  */
 #include "engine/decide_parts.h"
 
+#include "base/clock.h"
+#include "base/uuid.h"
 #include "db/db.h"
 #include "store/intervention.h"
 #include "store/outbox.h"
@@ -114,6 +117,73 @@ static struct intervention row_of(const struct decide_tenant *t,
 	};
 }
 
+/* Columns of the exposures. */
+struct exposures {
+	const char **ids, **playbooks, **users, **arms, **interventions;
+	size_t n;
+};
+
+static void expose(struct op *op, struct exposures *e,
+		   const struct playbook *pb, const struct decide_user *user,
+		   const char *arm, const char *intervention_id)
+{
+	e->ids[e->n] = uuid_new(op);
+	e->playbooks[e->n] = pb->id;
+	e->users[e->n] = user->customer.user_id;
+	e->arms[e->n] = arm;
+	e->interventions[e->n++] = intervention_id;
+}
+
+/*
+ * Everybody is in a playbook's trial once, from the first time on. With
+ * shadow mode there is no trial: nobody gets anything.
+ */
+static bool put_exposures(struct op *op, const struct decide_tenant *t,
+			  const struct exposures *e)
+{
+	int64_t window_us = t->config.attribution_days * US_PER_DAY;
+
+	return e->n == 0 || t->shadow ||
+	       db_exec(op, NULL,
+		       "INSERT INTO exposures (tenant_id, id, playbook_id,"
+		       " user_id, arm, intervention_id, exposed_at,"
+		       " window_ends_at) SELECT $1, i, p, u, a, v, $2, $3"
+		       " FROM unnest($4::uuid[], $5::uuid[], $6::text[],"
+		       " $7::text[], $8::uuid[]) x (i, p, u, a, v)"
+		       " ON CONFLICT DO NOTHING",
+		       ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
+		       ARG_TIME(op->now_us + window_us),
+		       ARG_UUIDS(e->ids, e->n), ARG_UUIDS(e->playbooks, e->n),
+		       ARG_TEXTS(e->users, e->n), ARG_TEXTS(e->arms, e->n),
+		       ARG_UUIDS(e->interventions, e->n));
+}
+
+/* rows[n] belong to of[n], as decide_store() made them. */
+static bool store_exposures(struct op *op, const struct decide_tenant *t,
+			    const struct decide_user *users, size_t count,
+			    const struct intervention *rows,
+			    const struct decide_user *const *of, size_t n)
+{
+	struct exposures e = { .n = 0 };
+	const char ***columns[] = { &e.ids, &e.playbooks, &e.users, &e.arms,
+				    &e.interventions };
+	size_t most = n;
+
+	for (size_t i = 0; i < count; i++)
+		most += users[i].held_count;
+	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+		*columns[i] = ARENA_ARRAY(op->arena, const char *, most);
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].inserted)
+			expose(op, &e, of[i]->contenders[0].playbook, of[i],
+			       "treated", rows[i].id);
+	for (size_t i = 0; i < count; i++)
+		for (size_t h = 0; h < users[i].held_count; h++)
+			expose(op, &e, users[i].held[h], &users[i], "held_out",
+			       NULL);
+	return put_exposures(op, t, &e);
+}
+
 bool decide_store(struct op *op, const struct decide_tenant *tenant,
 		  struct decide_user *users, size_t count,
 		  int64_t *ret_decisions)
@@ -151,10 +221,10 @@ bool decide_store(struct op *op, const struct decide_tenant *tenant,
 	*ret_decisions = (int64_t)c.n;
 	if (c.n > 0 && !insert_decisions(op, tenant, &c))
 		return false;
-	if (n == 0)
-		return true;
-	if (!interventions_insert(op, rows, n, "batch"))
+	if (n > 0 && !interventions_insert(op, rows, n, "batch"))
 		return false;
-	return !tenant->has_endpoints || tenant->shadow ||
+	if (!store_exposures(op, tenant, users, count, rows, of, n))
+		return false;
+	return n == 0 || !tenant->has_endpoints || tenant->shadow ||
 	       put_events(op, rows, of, n);
 }

@@ -117,9 +117,11 @@ static bool write_rules(struct op *op, struct json_out *j,
 		*ret_matched += matched;
 		if (open)
 			user->contenders[user->contender_count++] =
-			    (struct contender){ &t->playbooks[i],
-						t->records[i].positive,
-						t->records[i].measured };
+			    (struct contender){
+				    .playbook = &t->playbooks[i],
+				    .positive = t->records[i].positive,
+				    .measured = t->records[i].measured,
+			    };
 	}
 	json_close(j);
 	arbitrate(user->contenders, user->contender_count);

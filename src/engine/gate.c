@@ -67,6 +67,14 @@ static const struct gate gates[] = {
 				" || ' a day', 'no daily budget')") },
 };
 
+/* Of those whose draw is under the holdout: the rest of the chain. */
+#define HELD_OUT                                                               \
+	"(NOT " GATE_SQL_HOLDOUT " AND " GATE_SQL_COOLDOWN                     \
+	" AND " GATE_SQL_FREQUENCY_CAP " AND " GATE_SQL_OPEN_INTERVENTION      \
+	" AND NOT EXISTS (SELECT FROM exposures e"                             \
+	" WHERE e.tenant_id = c.tenant_id AND e.playbook_id = p.id"            \
+	" AND e.user_id = c.user_id))"
+
 static struct condition_at bind_at(struct op *op, struct sql *q)
 {
 	struct condition_at at;
@@ -138,7 +146,10 @@ static void write_playbook(struct sql *q, const struct condition_at *at,
 			sql_add_literal(q, &gates[i].closed_case);
 	if (!budget_open)
 		sql_add(q, " ELSE 'daily_budget'");
-	sql_add(q, " END AS gate");
+	if (budget_open)
+		sql_add(q, " END AS gate, " HELD_OUT " AS held_out");
+	else
+		sql_add(q, " END AS gate, false AS held_out");
 	write_from(q, at, pb->id);
 	sql_add(q, " AND ");
 	condition_write_sql(pb->entry, q, at);
@@ -152,6 +163,15 @@ static int by_user(const void *left, const void *right)
 	if (order != 0)
 		return order;
 	return (a->playbook > b->playbook) - (a->playbook < b->playbook);
+}
+
+/* The gates before the holdout come first. */
+static bool is_held_out(const struct db_row *row)
+{
+	const char *gate = db_text(row, "gate");
+
+	return gate != NULL && streq(gate, "holdout") &&
+	       db_bool(row, "held_out");
 }
 
 /* Rows of one statement, appended to *ret. */
@@ -170,6 +190,7 @@ static void take_matches(struct op *op, const struct db_rows *rows,
 			.user_id = db_text(&row, "user_id"),
 			.playbook = &playbooks[db_i64(&row, "playbook")],
 			.gate = db_text(&row, "gate"),
+			.held_out = is_held_out(&row),
 		};
 	*ret = all;
 	*ret_count = have;

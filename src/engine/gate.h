@@ -14,6 +14,11 @@ struct gate_match {
 	const char *user_id;
 	const struct playbook *playbook;
 	const char *gate; /* the first that is closed; NULL: all open */
+	/*
+	 * The holdout closed it, nothing behind it would have, and the
+	 * customer is not in the playbook's trial yet.
+	 */
+	bool held_out;
 };
 
 /*

@@ -42,6 +42,7 @@ static const struct part {
 		      " content_hash = NULL, reason = NULL,"
 		      " flag_reason = NULL") },
 	{ "outcomes", SQL_LITERAL("UPDATE outcomes SET user_id = NULL") },
+	{ "exposures", SQL_LITERAL("UPDATE exposures SET user_id = NULL") },
 	{ "customers", SQL_LITERAL("DELETE FROM customers") },
 };
 

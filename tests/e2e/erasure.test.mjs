@@ -61,9 +61,10 @@ test("export holds all that is kept", async () => {
 	assert.equal(copy.interventions[0].message_body.includes(user), true);
 	assert.ok(copy.intervention_log.some((l) => l.to_status === "delivered"));
 	assert.ok(copy.score_history.length > 0);
+	assert.deepEqual(copy.trials.map((t) => t.arm), ["treated"]);
 	/* Each table that knows the customer is in the copy or a queue. */
 	const told = new Set(["customers", "events", "customer_milestones", "customer_days",
-		"score_ledger", "decisions", "interventions",
+		"score_ledger", "decisions", "interventions", "exposures",
 		/* inside the others: by name of the event, by intervention */
 		"customer_event_days", "outcomes",
 		/* what waits, and who did what */

@@ -5,6 +5,7 @@
 
 #include "base/parse.h"
 #include "engine/arbitrate.h"
+#include "engine/lift.h"
 #include "engine/plan.h"
 #include "engine/quality.h"
 
@@ -40,7 +41,10 @@ START_TEST(arbitrate_takes_priority_then_history_then_age)
 	struct playbook a = playbook("a", 100), b = playbook("b", 200),
 			c = playbook("c", 200), d = playbook("d", 200);
 	struct contender all[] = {
-		{ &a, 100, 100 }, { &d, 0, 0 }, { &c, 0, 0 }, { &b, 9, 10 }
+		{ .playbook = &a, .positive = 100, .measured = 100 },
+		{ .playbook = &d, .positive = 0, .measured = 0 },
+		{ .playbook = &c, .positive = 0, .measured = 0 },
+		{ .playbook = &b, .positive = 9, .measured = 10 }
 	};
 
 	arbitrate(all, 4);
@@ -376,6 +380,45 @@ START_TEST(quality_cuts_details_at_whole_characters)
 }
 END_TEST
 
+/* Newcombe 1998, table II: method 10 for each of his eight pairs (a-h). */
+static const struct {
+	struct lift_counts counts;
+	double low, high;
+	const char *verdict;
+} lifts[] = {
+	{ { 70, 56, 80, 48 }, 0.0524, 0.3339, "better" },
+	{ { 10, 9, 10, 3 }, 0.1705, 0.8090, "better" },
+	{ { 7, 6, 7, 2 }, 0.0582, 0.8062, "better" },
+	{ { 56, 5, 29, 0 }, -0.0381, 0.1926, "not_enough_data" },
+	{ { 10, 0, 20, 0 }, -0.1611, 0.2775, "not_enough_data" },
+	{ { 10, 0, 10, 0 }, -0.2775, 0.2775, "not_enough_data" },
+	{ { 10, 10, 20, 0 }, 0.6791, 1.0, "better" },
+	{ { 10, 10, 10, 0 }, 0.6075, 1.0, "better" },
+	{ { 80, 48, 70, 56 }, -0.3339, -0.0524, "worse" },
+};
+
+START_TEST(lift_is_newcombes_interval)
+{
+	struct lift l = lift_of(&lifts[_i].counts);
+
+	ck_assert(l.known);
+	ck_assert_double_eq_tol(l.low, lifts[_i].low, 0.00006);
+	ck_assert_double_eq_tol(l.high, lifts[_i].high, 0.00006);
+	ck_assert_str_eq(l.verdict, lifts[_i].verdict);
+}
+END_TEST
+
+START_TEST(lift_needs_both_arms)
+{
+	struct lift a = lift_of(&(struct lift_counts){ .treated = 9 });
+	struct lift b = lift_of(&(struct lift_counts){ .held_out = 9 });
+
+	ck_assert(!a.known && !b.known);
+	ck_assert_str_eq(a.verdict, "not_enough_data");
+	ck_assert_str_eq(b.verdict, "not_enough_data");
+}
+END_TEST
+
 void plan_cases(Suite *suite)
 {
 	TCase *tc = tcase_create("plan");
@@ -397,5 +440,8 @@ void plan_cases(Suite *suite)
 			    (int)ARRAY_LEN(quality_table));
 	tcase_add_test(tc, quality_needs_a_subject_in_mails_only);
 	tcase_add_test(tc, quality_cuts_details_at_whole_characters);
+	tcase_add_loop_test(tc, lift_is_newcombes_interval, 0,
+			    (int)ARRAY_LEN(lifts));
+	tcase_add_test(tc, lift_needs_both_arms);
 	suite_add_tcase(suite, tc);
 }

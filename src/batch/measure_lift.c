@@ -1,0 +1,207 @@
+/*
+ * measure, second part: what became of both arms of each playbook's trial
+ * (engine/lift.h), playbook by playbook, and the sums that analytics shows.
+ */
+#include "batch/measure.h"
+
+#include "base/clock.h"
+#include "db/db.h"
+#include "db/sql.h"
+#include "engine/playbook_doc.h"
+
+/* The playbook at hand, or the next that has pending exposures. */
+static bool find_playbook(struct op *op, struct lift_walk *walk)
+{
+	struct db_row row;
+
+	if (walk->after[0] != '\0')
+		return true;
+	if (!db_opt(op, &row,
+		    "SELECT playbook_id FROM exposures WHERE tenant_id = $1"
+		    " AND outcome = 'pending'"
+		    " AND ($2::uuid IS NULL OR playbook_id > $2)"
+		    " ORDER BY playbook_id LIMIT 1",
+		    ARG_I64(op->tenant_id),
+		    ARG_UUID(walk->playbook[0] ? walk->playbook : NULL)))
+		return false;
+	walk->done = !db_found(&row);
+	if (!walk->done)
+		memcpy(walk->playbook, db_text(&row, "playbook_id"),
+		       sizeof(walk->playbook));
+	return true;
+}
+
+/* The exit of a playbook that no longer compiles is met by nobody. */
+static bool load_exit(struct op *op, const char *id,
+		      const struct condition **ret)
+{
+	struct tenant_config config;
+	struct playbook pb;
+
+	*ret = NULL;
+	if (!tenant_config_load(op, &config))
+		return false;
+	if (playbook_load(op, id, &config, &pb)) {
+		if (pb.exit != NULL && !condition_is_empty(pb.exit))
+			*ret = pb.exit;
+		return true;
+	}
+	if (op->fail.kind != FAIL_INVALID)
+		return false;
+	op_clear(op);
+	return true;
+}
+
+/* The CTE "due": the chunk, oldest id first. */
+static void write_due(struct sql *q, const struct condition_at *at,
+		      int64_t since_us, const struct lift_walk *walk)
+{
+	sql_add(q, "WITH due AS MATERIALIZED (SELECT e.* FROM exposures e"
+		   " LEFT JOIN customers c ON c.tenant_id = e.tenant_id"
+		   " AND c.user_id = e.user_id"
+		   " WHERE e.outcome = 'pending' AND e.tenant_id = ");
+	sql_ref(q, at->tenant);
+	sql_add(q, " AND e.playbook_id = ");
+	sql_arg(q, ARG_UUID(walk->playbook));
+	if (walk->after[0] != '\0') {
+		sql_add(q, " AND e.id > ");
+		sql_arg(q, ARG_UUID(walk->after));
+	}
+	if (since_us != DB_TIME_NULL) {
+		sql_add(q, " AND (e.window_ends_at <= ");
+		sql_ref(q, at->now);
+		sql_add(q, " OR c.user_id IS NULL OR c.refreshed_at >= ");
+		sql_arg(q, ARG_TIME(since_us));
+		sql_add(q, " OR c.updated_at >= ");
+		sql_arg(q, ARG_TIME(since_us));
+		sql_add(q, ")");
+	}
+	sql_add(q, " ORDER BY e.id LIMIT ");
+	sql_arg(q, ARG_I64(MEASURE_CHUNK));
+	sql_add(q, ")");
+}
+
+/* The CTE "judged": id, until and cause of each that is due. */
+static void write_judged(struct sql *q, const struct condition_at *at,
+			 const struct condition *exit)
+{
+	sql_add(q, ", judged AS (SELECT e.id, t.until,"
+		   " CASE WHEN c.user_id IS NULL THEN 'erased'"
+		   " WHEN c.opted_out AND c.opted_out_at > t.since"
+		   " AND c.opted_out_at <= t.until THEN 'opted_out'"
+		   " WHEN d.churned THEN 'churned'"
+		   " WHEN i.status = 'cancelled' AND i.reason = 'exit_met'"
+		   " THEN 'exit_met'");
+	if (exit != NULL) {
+		sql_add(q, " WHEN e.window_ends_at >= ");
+		sql_ref(q, at->now);
+		sql_add(q, " AND ");
+		condition_write_sql(exit, q, at);
+		sql_add(q, " THEN 'exit_met'");
+	}
+	sql_add(q, " WHEN d.stage_better THEN 'stage_better'"
+		   " WHEN d.risk_better THEN 'risk_better'"
+		   " WHEN e.window_ends_at <= ");
+	sql_ref(q, at->now);
+	sql_add(q, " THEN 'window_over' END AS cause FROM due e"
+		   " LEFT JOIN customers c ON c.tenant_id = e.tenant_id"
+		   " AND c.user_id = e.user_id"
+		   " LEFT JOIN interventions i ON i.tenant_id = e.tenant_id"
+		   " AND i.id = e.intervention_id"
+		   " CROSS JOIN LATERAL (SELECT e.exposed_at AS since, least(");
+	sql_ref(q, at->now);
+	sql_add(
+	    q,
+	    ", e.window_ends_at) AS until) t CROSS JOIN LATERAL " LEDGER_SAYS(
+		"e.tenant_id", "e.user_id") ")");
+}
+
+/* Judges a chunk of one playbook; *ret_last: its last id, NULL at the end. */
+static bool judge(struct op *op, int64_t since_us, const struct lift_walk *walk,
+		  const char **ret_last, int64_t *ret_rows)
+{
+	const struct condition *exit;
+	struct condition_at at;
+	struct db_row row;
+	struct sql q;
+
+	if (!load_exit(op, walk->playbook, &exit))
+		return false;
+	sql_init(&q, op->arena);
+	at.tenant = sql_bind(&q, ARG_I64(op->tenant_id));
+	at.now = sql_bind(&q, ARG_TIME(op->now_us));
+	write_due(&q, &at, since_us, walk);
+	write_judged(&q, &at, exit);
+	sql_add(&q, ", put AS (UPDATE exposures e SET outcome = " OUTCOME_OF(
+			"j.cause") ", cause = j.cause, measured_at = j.until"
+				   " FROM judged j WHERE e.id = j.id"
+				   " AND j.cause IS NOT NULL"
+				   " AND e.tenant_id = ");
+	sql_ref(&q, at.tenant);
+	sql_add(&q, " RETURNING e.id) SELECT count(*) AS seen,"
+		    " max(id::text) AS last,"
+		    " (SELECT count(*) FROM put) AS put FROM due");
+	if (!db_one_sql(op, &row, &q))
+		return false;
+	*ret_rows = db_i64(&row, "put");
+	*ret_last = db_i64(&row, "seen") == MEASURE_CHUNK
+			? db_text(&row, "last")
+			: NULL;
+	return true;
+}
+
+/* Of those whose window is over: a sum of quick successes would flatter. */
+static bool renew_lift(struct op *op)
+{
+	return db_exec(
+	    op, NULL,
+	    "INSERT INTO playbook_lift AS o (tenant_id, playbook_id, treated,"
+	    " treated_positive, held_out, held_out_positive, computed_at)"
+	    " SELECT $1, e.playbook_id,"
+	    " count(*) FILTER (WHERE e.arm = 'treated'),"
+	    " count(*) FILTER (WHERE e.arm = 'treated'"
+	    " AND e.outcome = 'positive'),"
+	    " count(*) FILTER (WHERE e.arm = 'held_out'),"
+	    " count(*) FILTER (WHERE e.arm = 'held_out'"
+	    " AND e.outcome = 'positive'), $2"
+	    " FROM exposures e LEFT JOIN interventions i"
+	    " ON i.tenant_id = e.tenant_id AND i.id = e.intervention_id"
+	    " WHERE e.tenant_id = $1 AND e.window_ends_at <= $2"
+	    " AND e.outcome <> 'pending' AND e.user_id IS NOT NULL"
+	    " AND (i.id IS NULL OR i.status IN ('handled', 'delegated')"
+	    " OR i.status IN ('sent', 'delivered')"
+	    " OR i.status = 'cancelled' AND i.reason = 'exit_met')"
+	    " AND NOT EXISTS (SELECT FROM interventions m"
+	    " WHERE m.tenant_id = $1 AND m.user_id = e.user_id"
+	    " AND m.source = 'manual' AND m.sent_at >= e.exposed_at"
+	    " AND m.sent_at <= e.window_ends_at"
+	    " AND (m.escalation_id IS NULL"
+	    " OR m.escalation_id IS DISTINCT FROM e.intervention_id))"
+	    " GROUP BY e.playbook_id"
+	    " ON CONFLICT (tenant_id, playbook_id) DO UPDATE SET"
+	    " treated = excluded.treated,"
+	    " treated_positive = excluded.treated_positive,"
+	    " held_out = excluded.held_out,"
+	    " held_out_positive = excluded.held_out_positive,"
+	    " computed_at = excluded.computed_at",
+	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us));
+}
+
+bool measure_exposures(struct op *op, int64_t since_us, struct lift_walk *walk,
+		       int64_t *ret_rows)
+{
+	const char *last = NULL;
+
+	*ret_rows = 0;
+	if (!find_playbook(op, walk))
+		return false;
+	if (walk->done)
+		return since_us != DB_TIME_NULL || renew_lift(op);
+	if (!judge(op, since_us, walk, &last, ret_rows))
+		return false;
+	if (last == NULL)
+		walk->after[0] = '\0';
+	else
+		memcpy(walk->after, last, sizeof(walk->after));
+	return true;
+}

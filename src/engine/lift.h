@@ -1,0 +1,42 @@
+/*
+ * Lift: how much more often a playbook's customers came to a good end than
+ * those of its holdout, with a 95 % interval. Pure.
+ *
+ * The interval is Newcombe's hybrid score interval (method 10) for the
+ * difference of two independent proportions: R. G. Newcombe, "Interval
+ * estimation for the difference between independent proportions: comparison
+ * of eleven methods", Statistics in Medicine 17 (1998) 873-890. It joins the
+ * Wilson intervals of both shares, so it stays within -1 to 1 and keeps its
+ * coverage for small samples and for shares of 0 and 1.
+ *
+ * Who counts (table exposures): whoever was first chosen for the playbook's
+ * message (treated) and whoever would have been but for the holdout (held
+ * out), once their attribution window is over. Positive is the same for
+ * both: exit conditions met, or stage or risk better by what the customer
+ * did, inside the window and before churn or opt-out. Left out, in either
+ * arm: who was erased, or written to by hand in the window; of the treated,
+ * whose message never went out for another reason than a met exit.
+ */
+#ifndef ENGINE_LIFT_H
+#define ENGINE_LIFT_H
+
+#include "base/base.h"
+
+struct lift_counts {
+	int64_t treated, treated_positive;
+	int64_t held_out, held_out_positive;
+};
+
+struct lift {
+	bool known; /* both arms have somebody; else the rest is 0 */
+	double difference, low, high; /* of the shares, -1 to 1 */
+	const char *verdict; /* static: better | worse | not_enough_data */
+};
+
+/*
+ * better: the whole interval is above 0; worse: below. Counts are at least
+ * 0, the positive ones at most their arm's.
+ */
+struct lift lift_of(const struct lift_counts *counts);
+
+#endif

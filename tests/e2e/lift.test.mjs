@@ -1,0 +1,154 @@
+/* Lift: who is in a playbook's trial, how both arms are judged, what counts. */
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { start_stack } from "./lib/stack.mjs";
+import { activate, at, drift, new_user, ok, the_intervention, win_back, DAY, HOUR } from "./lib/cases.mjs";
+
+let stack;
+
+before(async () => {
+	stack = await start_stack({ mail: true });
+});
+after(() => stack?.stop());
+
+const EXIT = { event: { name: "came_back", within_days: 30 } };
+
+/* A tenant with some drifting customers and one playbook, matched. */
+async function trial({ holdout, people = 4, playbook = {}, mode = "full_auto" }) {
+	const tenant = await stack.tenant("Trial");
+	ok(await tenant.admin.patch("/api/settings", { approvalMode: mode }));
+	const users = [];
+	for (let i = 0; i < people; i++)
+		users.push(await drift(tenant.ingest, new_user("trial")));
+	const batch = (options) => stack.batch({ tenant: tenant.id, ...options });
+	const made = win_back({ exit_conditions: EXIT, ...playbook });
+	made.constraints = { ...made.constraints, holdout };
+	const id = await activate(tenant, made);
+	await batch();
+	await batch();
+	return { tenant, users, id, batch };
+}
+
+const exposures = (tenant) => stack.sql("select user_id, arm, outcome, cause," +
+	" intervention_id from exposures where tenant_id = $1 order by user_id", tenant.id);
+
+async function lift(tenant) {
+	const { lift } = ok(await tenant.viewer.get("/api/analytics"));
+	return lift;
+}
+
+const report = (tenant, user) => tenant.ingest.track({ user_id: user, event: "came_back" });
+
+test("the draw splits the customers into two arms, and only one is written to", async () => {
+	const { tenant, users } = await trial({ holdout: 0.5, people: 30 });
+	const rows = await exposures(tenant);
+	assert.deepEqual(rows.map((row) => row.user_id), users.toSorted());
+	const arms = Object.fromEntries(["treated", "held_out"].map((arm) =>
+		[arm, rows.filter((row) => row.arm === arm)]));
+	assert.ok(arms.treated.length > 4 && arms.held_out.length > 4);
+	const written = await stack.sql("select id, user_id from interventions" +
+		" where tenant_id = $1 order by user_id", tenant.id);
+	assert.deepEqual(written.map((row) => row.user_id), arms.treated.map((row) => row.user_id));
+	assert.deepEqual(arms.treated.map((row) => row.intervention_id), written.map((row) => row.id));
+	for (const row of arms.held_out)
+		assert.equal(row.intervention_id, null);
+});
+
+test("both arms are judged alike; the sums wait for the window's end", async () => {
+	const { tenant, users, id, batch } = await trial({ holdout: 0.5, people: 30 });
+	const rows = await exposures(tenant);
+	const of = (arm) => rows.filter((row) => row.arm === arm).map((row) => row.user_id);
+	const treated = of("treated"), held_out = of("held_out");
+	for (const user of [...treated.slice(0, 3), held_out[0]])
+		ok(await report(tenant, user));
+	ok(await tenant.editor.put(`/api/customers/${held_out[1]}/preferences`, { opted_out: true }));
+	await batch();
+	const judged = Object.fromEntries((await exposures(tenant))
+		.map((row) => [row.user_id, row]));
+	for (const user of [...treated.slice(0, 3), held_out[0]])
+		assert.equal(judged[user].outcome, "positive", user);
+	assert.equal(judged[held_out[0]].cause, "exit_met");
+	assert.equal(judged[held_out[1]].outcome, "negative");
+	assert.equal(judged[held_out[2]].outcome, "pending");
+	assert.deepEqual(await lift(tenant), []);
+	await batch({ now: at(15 * DAY) });
+	const [row] = await lift(tenant);
+	assert.deepEqual({ ...row, difference: 0, low: 0, high: 0 }, { playbook_id: id,
+		name: row.name, treated: treated.length, treated_positive: 3,
+		held_out: held_out.length, held_out_positive: 1, difference: 0, low: 0, high: 0,
+		verdict: "not_enough_data" });
+	const difference = 3 / treated.length - 1 / held_out.length;
+	assert.ok(Math.abs(row.difference - difference) < 1e-9);
+	assert.ok(row.low < difference && difference < row.high);
+	assert.equal(users.length, treated.length + held_out.length);
+});
+
+test("everybody is in the trial once, whatever happens later", async () => {
+	const { tenant, users, batch } = await trial({ holdout: 0.5, people: 12,
+		playbook: { constraints: { channels: ["in_app"], cooldown_days: 1 } } });
+	const before = await exposures(tenant);
+	await batch({ now: at(3 * DAY) });
+	await batch({ now: at(3 * DAY + HOUR) });
+	const after = await exposures(tenant);
+	assert.deepEqual(after.map((row) => [row.user_id, row.arm]),
+		before.map((row) => [row.user_id, row.arm]));
+	assert.equal(after.length, users.length);
+});
+
+test("whose message a person refused is left out, a held-out written to by hand too", async () => {
+	const { tenant, id, batch } = await trial({ holdout: 0.5, people: 16, mode: "suggest_only" });
+	const rows = await exposures(tenant);
+	const treated = rows.filter((row) => row.arm === "treated");
+	const held_out = rows.filter((row) => row.arm === "held_out");
+	ok(await tenant.editor.put(`/api/interventions/${treated[0].intervention_id}/reject`,
+		{ reason: "not now" }));
+	for (const row of treated.slice(1))
+		ok(await tenant.editor.put(`/api/interventions/${row.intervention_id}/approve`));
+	const { id: by_hand } = ok(await tenant.editor.post("/api/interventions", {
+		user_id: held_out[0].user_id, playbook_id: id, channel: "in_app",
+		message_body: "A word from me." }), 201);
+	ok(await tenant.editor.put(`/api/interventions/${by_hand}/approve`));
+	await batch();
+	await batch({ now: at(15 * DAY) });
+	const [row] = await lift(tenant);
+	assert.equal(row.treated, treated.length - 1);
+	assert.equal(row.held_out, held_out.length - 1);
+});
+
+test("an exit met before the message left counts, as it does for the holdout", async () => {
+	const { tenant, batch } = await trial({ holdout: 0.5, people: 12, mode: "suggest_only" });
+	const rows = await exposures(tenant);
+	const [treated] = rows.filter((row) => row.arm === "treated");
+	ok(await report(tenant, treated.user_id));
+	await batch();
+	await batch();
+	const { status, reason } = await the_intervention(tenant, treated.user_id);
+	assert.deepEqual([status, reason], ["cancelled", "exit_met"]);
+	await batch({ now: at(15 * DAY) });
+	const [row] = await lift(tenant);
+	assert.equal(row.treated_positive, 1);
+	assert.equal(row.treated, 1);
+});
+
+test("an erased customer leaves both arms, and no name stays", async () => {
+	const { tenant, batch } = await trial({ holdout: 0.5, people: 10 });
+	const rows = await exposures(tenant);
+	const [gone] = rows.filter((row) => row.arm === "held_out");
+	ok(await tenant.admin.delete(`/api/customers/${gone.user_id}`));
+	await batch({ now: at(15 * DAY) });
+	const [row] = await lift(tenant);
+	assert.equal(row.held_out, rows.filter((r) => r.arm === "held_out").length - 1);
+	assert.equal((await exposures(tenant)).filter((r) => r.user_id === gone.user_id).length, 0);
+});
+
+test("shadow mode and a closed gate put nobody into a trial", async () => {
+	const tenant = await stack.tenant("Trial");
+	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));
+	ok(await tenant.admin.put("/api/settings/kill-switch", { active: true }));
+	await drift(tenant.ingest, new_user("trial"));
+	const made = win_back();
+	made.constraints = { ...made.constraints, holdout: 1 };
+	await activate(tenant, made);
+	await stack.batch({ tenant: tenant.id });
+	assert.deepEqual(await exposures(tenant), []);
+});

@@ -12,7 +12,8 @@
 -- * times are the op's clock, given as a parameter; only received_at and the
 --   logs may use the server's.
 -- Global tables (no row-level security): schema_version, plans, zones,
--- tenants, people, token_index, login_throttle, batch_heartbeats. The API
+-- tenants, people, token_index, login_throttle, batch_heartbeats,
+-- model_state. The API
 -- role reaches people and token_index only through functions.
 
 DO $$
@@ -55,7 +56,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(6, 'team'),
 	(7, 'billing'),
 	(8, 'log of deliveries'),
-	(9, 'lift');
+	(9, 'lift'),
+	(10, 'model planner');
 
 -- ---------------------------------------------------------------- global --
 
@@ -135,6 +137,17 @@ CREATE TABLE batch_heartbeats (
 	rows_done bigint NOT NULL DEFAULT 0,
 	failures integer NOT NULL DEFAULT 0,
 	period_s integer NOT NULL
+);
+
+-- How the model answered last, for health, and its breaker
+-- (engine/llm.h). One row.
+CREATE TABLE model_state (
+	name text PRIMARY KEY CHECK (name = 'planner'),
+	at timestamptz NOT NULL,
+	trouble text, -- of the last call; NULL: it was good
+	latency_ms bigint NOT NULL,
+	failures bigint NOT NULL, -- calls in a row
+	open_until timestamptz
 );
 
 -- --------------------------------------------------------------- tenants --
@@ -527,14 +540,36 @@ CREATE TABLE decisions (
 	rules jsonb NOT NULL,  -- offered playbooks, winner, losers and why
 	inputs jsonb NOT NULL, -- the customer's state as the planner saw it
 	draw double precision, -- the holdout draw
-	sent bytea,            -- exact bytes to and from a model
-	received bytea,
 	tokens integer NOT NULL DEFAULT 0,
-	note text,             -- e.g. why the built-in planner stood in
+	note text,             -- why it waits, or the built-in planner stood in
 	shadow boolean NOT NULL DEFAULT false,
+	subject text,          -- what was planned, for replay
+	message_body text,
 	PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX decisions_user ON decisions (tenant_id, user_id, created_at);
+
+-- Calls to a model with the exact bytes both ways. id is the decision's;
+-- of a dry-run, which stores no decision, its own.
+CREATE TABLE model_calls (
+	tenant_id bigint NOT NULL,
+	id uuid NOT NULL,
+	user_id text COLLATE "C", -- NULL: erased
+	at timestamptz NOT NULL,
+	purpose text NOT NULL CHECK (purpose IN ('decide', 'dry_run')),
+	model text NOT NULL,
+	sent bytea,               -- NULL: erased
+	received bytea,           -- of the last attempt; NULL: none came
+	status integer,           -- HTTP, of the last attempt
+	trouble text,             -- engine/llm.h; NULL: a good answer
+	attempts integer NOT NULL,
+	tokens_in bigint NOT NULL,
+	tokens_out bigint NOT NULL,
+	ms bigint NOT NULL,
+	PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX model_calls_at ON model_calls (tenant_id, at);
+CREATE INDEX model_calls_user ON model_calls (tenant_id, user_id);
 
 CREATE TABLE interventions (
 	tenant_id bigint NOT NULL,
@@ -1090,8 +1125,9 @@ REVOKE DELETE ON log_heads FROM retivo_batch;
 REVOKE INSERT, UPDATE, DELETE ON batch_leases, erasures FROM retivo_api;
 GRANT INSERT ON erasures TO retivo_api;
 
-GRANT SELECT ON schema_version, plans, zones, tenants, batch_heartbeats
-	TO retivo_api, retivo_batch;
+GRANT SELECT ON schema_version, plans, zones, tenants, batch_heartbeats,
+	model_state TO retivo_api, retivo_batch;
+GRANT INSERT, UPDATE ON model_state TO retivo_batch;
 GRANT UPDATE (plan_tier, plan_status) ON tenants TO retivo_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON batch_heartbeats, login_throttle
 	TO retivo_batch;

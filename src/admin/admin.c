@@ -21,6 +21,7 @@ static const struct admin_command commands[] = {
 	{ "db", "apply", cmd_db_apply, .usage = "" },
 	{ "db", "verify", cmd_db_verify, .usage = "" },
 	{ "demo", NULL, cmd_demo, .usage = "[--seed N] [--customers 2000]" },
+	{ "egress", NULL, cmd_egress, .usage = "DECISION [--received]" },
 	{ "explain", NULL, cmd_explain,
 	  .usage = "--tenant N PLAYBOOK [--user U]" },
 	{ "key", "create", cmd_key_create,

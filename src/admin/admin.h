@@ -57,6 +57,7 @@ bool cmd_config(struct op *op, int argc, char **argv);
 bool cmd_db_apply(struct op *op, int argc, char **argv);
 bool cmd_db_verify(struct op *op, int argc, char **argv);
 bool cmd_demo(struct op *op, int argc, char **argv);
+bool cmd_egress(struct op *op, int argc, char **argv);
 bool cmd_explain(struct op *op, int argc, char **argv);
 bool cmd_key_create(struct op *op, int argc, char **argv);
 bool cmd_key_revoke(struct op *op, int argc, char **argv);

@@ -287,6 +287,47 @@ static const char lift[] =
     "GRANT SELECT, INSERT, UPDATE, DELETE ON exposures, playbook_lift\n"
     "TO retivo_api, retivo_batch;\n";
 
+/* What was sent to a model and came back; how it stands. */
+static const char model_planner[] =
+    "ALTER TABLE decisions DROP sent, DROP received,\n"
+    "ADD subject text, ADD message_body text;\n"
+    "CREATE TABLE model_calls (\n"
+    "tenant_id bigint NOT NULL,\n"
+    "id uuid NOT NULL,\n"
+    "user_id text COLLATE \"C\",\n"
+    "at timestamptz NOT NULL,\n"
+    "purpose text NOT NULL CHECK (purpose IN ('decide', 'dry_run')),\n"
+    "model text NOT NULL,\n"
+    "sent bytea,\n"
+    "received bytea,\n"
+    "status integer,\n"
+    "trouble text,\n"
+    "attempts integer NOT NULL,\n"
+    "tokens_in bigint NOT NULL,\n"
+    "tokens_out bigint NOT NULL,\n"
+    "ms bigint NOT NULL,\n"
+    "PRIMARY KEY (tenant_id, id)\n"
+    ");\n"
+    "CREATE INDEX model_calls_at ON model_calls (tenant_id, at);\n"
+    "CREATE INDEX model_calls_user ON model_calls (tenant_id, user_id);\n"
+    "ALTER TABLE model_calls ENABLE ROW LEVEL SECURITY,\n"
+    "FORCE ROW LEVEL SECURITY;\n"
+    "CREATE POLICY tenant ON model_calls\n"
+    "USING (tenant_id = app_tenant())\n"
+    "WITH CHECK (tenant_id = app_tenant());\n"
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON model_calls\n"
+    "TO retivo_api, retivo_batch;\n"
+    "CREATE TABLE model_state (\n"
+    "name text PRIMARY KEY CHECK (name = 'planner'),\n"
+    "at timestamptz NOT NULL,\n"
+    "trouble text,\n"
+    "latency_ms bigint NOT NULL,\n"
+    "failures bigint NOT NULL,\n"
+    "open_until timestamptz\n"
+    ");\n"
+    "GRANT SELECT ON model_state TO retivo_api, retivo_batch;\n"
+    "GRANT INSERT, UPDATE ON model_state TO retivo_batch;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -301,6 +342,7 @@ static const struct step steps[] = {
 	{ 7, "billing", billing, false },
 	{ 8, "log of deliveries", delivery_log, false },
 	{ 9, "lift", lift, false },
+	{ 10, "model planner", model_planner, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

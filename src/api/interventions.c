@@ -11,6 +11,7 @@
 #include "engine/decide.h"
 #include "http/body.h"
 #include "http/page.h"
+#include "http/shared.h"
 #include "store/audit.h"
 #include "store/intervention.h"
 
@@ -281,6 +282,11 @@ static const struct field dry_run_fields[] = {
 	FIELD_TEXT(struct dry_run_in, user_id, true, 1, 255),
 };
 
+static bool take_slot(struct op *op)
+{
+	return shared_take(op, SHARED_OUTWARD);
+}
+
 static bool interventions_dry_run(struct op *op, const struct request *rq,
 				  struct response *rs)
 {
@@ -291,7 +297,7 @@ static bool interventions_dry_run(struct op *op, const struct request *rq,
 			 &in))
 		return false;
 	response_json_begin(rs, 200, &j);
-	return decide_dry_run(op, in.user_id, &j);
+	return decide_dry_run(op, in.user_id, take_slot, &j);
 }
 
 const struct route interventions_routes[] = {

@@ -26,7 +26,7 @@ static bool personal_data_erase(struct op *op, const struct request *rq,
 struct copy {
 	struct db_row customer;
 	struct db_rows milestones, days, history, decisions, interventions, log;
-	struct db_rows trials;
+	struct db_rows trials, model_calls;
 };
 
 static bool load_customer(struct op *op, const char *user_id,
@@ -95,6 +95,14 @@ static bool load_messages(struct op *op, const char *user_id, struct copy *ret)
 		       " window_ends_at, outcome, cause FROM exposures"
 		       " WHERE tenant_id = $1 AND user_id = $2"
 		       " ORDER BY exposed_at, id",
+		       ARG_I64(op->tenant_id), ARG_TEXT(user_id)) &&
+	       db_rows(op, &ret->model_calls,
+		       "SELECT id, at, purpose, model,"
+		       " convert_from(sent, 'UTF8') AS sent,"
+		       " encode(received, 'escape') AS received"
+		       " FROM model_calls"
+		       " WHERE tenant_id = $1 AND user_id = $2"
+		       " ORDER BY at, id",
 		       ARG_I64(op->tenant_id), ARG_TEXT(user_id));
 }
 
@@ -124,6 +132,7 @@ static void write_copy(struct op *op, struct json_out *j,
 	db_rows_member(j, "interventions", &copy->interventions);
 	db_rows_member(j, "intervention_log", &copy->log);
 	db_rows_member(j, "trials", &copy->trials);
+	db_rows_member(j, "model_calls", &copy->model_calls);
 }
 
 static bool personal_data_export(struct op *op, const struct request *rq,

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "db/db.h"
+#include "engine/llm.h"
 #include "http/shared.h"
 
 /*
@@ -100,6 +101,33 @@ static struct check check_pipeline(struct op *op)
 	return check;
 }
 
+/*
+ * The model's last result in the batch. The built-in planner does the whole
+ * job until one is set, and stands in whenever it fails.
+ */
+static struct check check_llm(struct op *op)
+{
+	struct check check = { .status = "not_configured", .us = -1 };
+	struct db_row row;
+
+	if (!llm_is_configured(op->config))
+		return check;
+	check.status = "ok";
+	if (!db_opt(op, &row,
+		    "SELECT trouble, latency_ms FROM model_state"
+		    " WHERE name = 'planner'")) {
+		note_failure(op, &check);
+		return check;
+	}
+	if (!db_found(&row))
+		return check;
+	check.us = db_i64(&row, "latency_ms") * 1000;
+	check.error = db_text(&row, "trouble");
+	if (check.error != NULL)
+		check.status = "degraded";
+	return check;
+}
+
 static void write_check(struct json_out *j, const char *name,
 			const struct check *check)
 {
@@ -118,10 +146,9 @@ static void write_check(struct json_out *j, const char *name,
 static bool system_health(struct op *op, const struct request *rq,
 			  struct response *rs)
 {
-	/* The built-in planner does the whole job until a model is set. */
-	const struct check llm = { .status = "not_configured", .us = -1 };
 	struct check database = check_database(op);
 	struct check pipeline = check_pipeline(op);
+	struct check llm = check_llm(op);
 	bool bad = streq(database.status, "down") ||
 		   streq(pipeline.status, "down") ||
 		   streq(pipeline.status, "late");

@@ -172,6 +172,23 @@ static bool is_printable(const char *text)
 	return true;
 }
 
+static bool is_llm_provider(const char *text)
+{
+	return streq(text, "anthropic") || streq(text, "openai");
+}
+
+static bool is_llm_format(const char *text)
+{
+	return streq(text, "schema") || streq(text, "tool") ||
+	       streq(text, "object");
+}
+
+static bool is_tokens_field(const char *text)
+{
+	return streq(text, "max_completion_tokens") ||
+	       streq(text, "max_tokens");
+}
+
 #define PRICE(name_, member, prose_)                                           \
 	{                                                                      \
 		name_, IN_TEXT(member),                                        \
@@ -259,6 +276,44 @@ static const struct setting settings[] = {
 	    "prices of scale, monthly: the one that is sold, then older ones"),
 	PRICE("RETIVO_STRIPE_SCALE_ANNUAL", stripe_scale_annual,
 	      "prices of scale, annual: the one that is sold, then older ones"),
+	{ "RETIVO_LLM_PROVIDER", IN_TEXT(llm_provider),
+	  .check = is_llm_provider, .wanted = "anthropic or openai",
+	  .prose = "API of the model that plans messages; openai: any server"
+		   " compatible with it; none: the built-in planner" },
+	{ "RETIVO_LLM_URL", IN_TEXT(llm_url), .check = is_base_url,
+	  .wanted = "an http or https URL without a final slash",
+	  .prose = "where the model's server is; none: the provider's own" },
+	{ "RETIVO_LLM_API_KEY", IN_TEXT(llm_api_key), .check = is_printable,
+	  .wanted = "a key without spaces", .secret = true,
+	  .prose = "key of the model's server; a local one may need none" },
+	{ "RETIVO_LLM_MODEL", IN_TEXT(llm_model), .check = is_printable,
+	  .wanted = "a name without spaces",
+	  .prose = "the model's name at its server" },
+	{ "RETIVO_LLM_VERSION", IN_TEXT(llm_version), .otherwise = "2026-10-21",
+	  .check = is_printable, .wanted = "a version such as 2026-10-21",
+	  .prose = "anthropic-version that is sent" },
+	{ "RETIVO_LLM_FORMAT", IN_TEXT(llm_format), .otherwise = "schema",
+	  .check = is_llm_format, .wanted = "schema, tool or object",
+	  .prose = "how JSON is forced: by a schema, by one tool, or as any"
+		   " object" },
+	{ "RETIVO_LLM_TOKENS_FIELD", IN_TEXT(llm_tokens_field),
+	  .otherwise = "max_completion_tokens", .check = is_tokens_field,
+	  .wanted = "max_completion_tokens or max_tokens",
+	  .prose = "openai: the field of the answer's limit; older servers"
+		   " read max_tokens" },
+	{ "RETIVO_LLM_MAX_TOKENS", IN_INT(llm_max_tokens), .otherwise = "2048",
+	  .min = 64, .max = 65536, .unit = "tokens",
+	  .prose = "limit of one answer of the model" },
+	{ "RETIVO_LLM_TIMEOUT_MS", IN_INT(llm_timeout_ms), .otherwise = "60000",
+	  .min = 100, .max = 600000, .unit = "ms",
+	  .prose = "longest wait for one answer of the model" },
+	{ "RETIVO_LLM_PARALLEL", IN_INT(llm_parallel), .otherwise = "8",
+	  .min = 1, .max = 64, .unit = "calls",
+	  .prose = "calls to the model at once" },
+	{ "RETIVO_LLM_DAILY_TOKENS", IN_INT(llm_daily_tokens),
+	  .otherwise = "1000000", .min = 0, .max = INT64_MAX / 2,
+	  .unit = "tokens",
+	  .prose = "what one tenant may use in a UTC day; 0: no limit" },
 	{ "RETIVO_WORKERS", IN_INT(workers), .otherwise = "4", .min = 1,
 	  .max = 64, .unit = "processes",
 	  .prose = "API processes, one request at a time each" },
@@ -371,6 +426,11 @@ bool config_load(struct config *ret, struct str *problems)
 	if (config.clock_us != 0 && !config.testing) {
 		str_puts(problems,
 			 "RETIVO_CLOCK: needs RETIVO_TESTING=1 beside it\n");
+		good = false;
+	}
+	if (config.llm_provider != NULL && config.llm_model == NULL) {
+		str_puts(problems, "RETIVO_LLM_MODEL: must be set with"
+				   " RETIVO_LLM_PROVIDER\n");
 		good = false;
 	}
 	if (good)

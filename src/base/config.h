@@ -32,6 +32,18 @@ struct config {
 	const char *stripe_starter_monthly, *stripe_starter_annual;
 	const char *stripe_growth_monthly, *stripe_growth_annual;
 	const char *stripe_scale_monthly, *stripe_scale_annual;
+	/* The model: NULL provider, no model. */
+	const char *llm_provider;     /* anthropic | openai */
+	const char *llm_url;	      /* no final slash; NULL: the provider's */
+	const char *llm_api_key;      /* secret; may be NULL with openai */
+	const char *llm_model;	      /* set with a provider */
+	const char *llm_version;      /* anthropic-version */
+	const char *llm_format;	      /* schema | tool | object */
+	const char *llm_tokens_field; /* max_completion_tokens | max_tokens */
+	int64_t llm_max_tokens;	      /* of an answer */
+	int64_t llm_timeout_ms;	      /* of one attempt */
+	int64_t llm_parallel;	      /* calls at once */
+	int64_t llm_daily_tokens;     /* a tenant and UTC day; 0: no limit */
 	int64_t workers;
 	int64_t body_max_bytes;
 	int64_t statement_timeout_ms;

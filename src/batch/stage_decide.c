@@ -1,16 +1,20 @@
 /*
  * decide: turns candidates into decisions and planned interventions, some
  * hundred customers at a time (engine/decide.h). The candidates go in the
- * transaction that stores what became of them.
+ * transaction that stores what became of them. A model is asked between two
+ * transactions, under the lease.
  */
 #include "batch/stage.h"
 
+#include "base/clock.h"
 #include "db/db.h"
 #include "db/db_tx.h"
 #include "engine/decide.h"
 #include "store/erase.h"
 
-#define CHUNK 500
+#define BUILTIN_CHUNK 500
+#define MODEL_CHUNK   64
+#define RENEW_US      (15 * US_PER_SECOND)
 
 /* Rows of whole users: the last user may have more rows than were read. */
 static size_t whole_users(const struct db_rows *rows, bool full)
@@ -30,51 +34,107 @@ static size_t whole_users(const struct db_rows *rows, bool full)
 	return rows->count; /* one user alone fills the chunk */
 }
 
-static bool decide_rows(struct op *op, const struct db_rows *rows, size_t n)
+/* One chunk of candidates, as columns and as the engine wants them. */
+struct chunk {
+	struct candidate *all;
+	const char **users, **playbooks;
+	size_t n;
+};
+
+static struct chunk take_chunk(struct op *op, const struct db_rows *rows,
+			       size_t n)
 {
-	struct candidate *all = ARENA_ARRAY(op->arena, struct candidate, n);
-	const char **users = ARENA_ARRAY(op->arena, const char *, n);
-	const char **playbooks = ARENA_ARRAY(op->arena, const char *, n);
-	struct decide_tenant tenant;
-	int64_t decisions;
+	struct chunk c = {
+		.all = ARENA_ARRAY(op->arena, struct candidate, n),
+		.users = ARENA_ARRAY(op->arena, const char *, n),
+		.playbooks = ARENA_ARRAY(op->arena, const char *, n),
+		.n = n,
+	};
 
 	for (size_t i = 0; i < n; i++) {
 		struct db_row row = db_row_at(rows, i);
 
-		users[i] = db_text(&row, "user_id");
-		playbooks[i] = db_text(&row, "playbook_id");
-		all[i] = (struct candidate){
-			.user_id = users[i],
-			.playbook_id = playbooks[i],
+		c.users[i] = db_text(&row, "user_id");
+		c.playbooks[i] = db_text(&row, "playbook_id");
+		c.all[i] = (struct candidate){
+			.user_id = c.users[i],
+			.playbook_id = c.playbooks[i],
 			.playbook_version = db_i64(&row, "playbook_version"),
 			.held_out = db_bool(&row, "held_out"),
 		};
 	}
-	return decide_load(op, &tenant) &&
-	       decide_chunk(op, &tenant, all, n, &decisions) &&
-	       db_exec(op, NULL,
+	return c;
+}
+
+struct asking {
+	struct run *run;
+	int64_t renewed_us;
+};
+
+/* Keeps the lease while the model thinks; ends early when asked to. */
+static bool on_tick(struct op *op, void *ctx)
+{
+	struct asking *a = ctx;
+	int64_t now_us = clock_monotonic();
+
+	if (run_stopping(a->run))
+		return false;
+	if (now_us - a->renewed_us < RENEW_US)
+		return true;
+	a->renewed_us = now_us;
+	return db_begin(op) && run_chunk_done(op, a->run, 0);
+}
+
+/* The transaction that only read ends; another one, which stores, begins. */
+static bool ask(struct op *op, struct run *run, struct decide_calls *calls)
+{
+	struct asking a = { run, clock_monotonic() };
+
+	if (!db_commit(op) || !decide_ask(op, calls, 0, on_tick, &a))
+		return false;
+	return !op_failed(op) && db_begin(op) && erasures_hold_off(op) &&
+	       decide_calls_store(op, calls, "decide");
+}
+
+static bool decide_all(struct op *op, struct run *run, const struct chunk *c)
+{
+	struct decide_calls calls = { .asked = false };
+	struct decide_tenant tenant;
+	int64_t decisions;
+
+	if (!decide_load(op, &tenant) ||
+	    !decide_chunk(op, &tenant, c->all, c->n, &calls, &decisions))
+		return false;
+	if (calls.to_send > 0 &&
+	    (!ask(op, run, &calls) || !decide_load(op, &tenant) ||
+	     !decide_chunk(op, &tenant, c->all, c->n, &calls, &decisions)))
+		return false;
+	return db_exec(op, NULL,
 		       "DELETE FROM candidates o USING unnest($2::text[],"
 		       " $3::uuid[]) x (u, p) WHERE o.tenant_id = $1"
 		       " AND o.user_id = x.u AND o.playbook_id = x.p",
-		       ARG_I64(op->tenant_id), ARG_TEXTS(users, n),
-		       ARG_UUIDS(playbooks, n));
+		       ARG_I64(op->tenant_id), ARG_TEXTS(c->users, c->n),
+		       ARG_UUIDS(c->playbooks, c->n));
 }
 
 bool stage_decide(struct op *op, struct run *run)
 {
+	/* Calls take time, and a chunk that is cut off loses its answers. */
+	int64_t most =
+	    llm_is_configured(op->config) ? MODEL_CHUNK : BUILTIN_CHUNK;
 	struct db_rows rows;
-	size_t n;
+	struct chunk c;
 
 	if (!db_begin(op) || !erasures_hold_off(op) ||
 	    !db_rows(op, &rows,
 		     "SELECT user_id, playbook_id, playbook_version,"
 		     " held_out FROM candidates WHERE tenant_id = $1"
 		     " ORDER BY user_id, playbook_id LIMIT $2",
-		     ARG_I64(op->tenant_id), ARG_I64(CHUNK)))
+		     ARG_I64(op->tenant_id), ARG_I64(most)))
 		return false;
 	if (rows.count == 0)
 		return run_chunk_done(op, run, 0);
-	n = whole_users(&rows, rows.count == CHUNK);
-	run->more = rows.count == CHUNK;
-	return decide_rows(op, &rows, n) && run_chunk_done(op, run, (int64_t)n);
+	run->more = rows.count == (size_t)most;
+	c = take_chunk(op, &rows, whole_users(&rows, run->more));
+	return decide_all(op, run, &c) && run_chunk_done(op, run, (int64_t)c.n);
 }

@@ -114,10 +114,10 @@ static void hold_out(struct op *op, const struct decide_tenant *tenant,
 		user->held[user->held_count++] = won.playbook;
 }
 
-static bool is_undecided(const struct decide_user *user)
+bool decide_is_open(const struct decide_user *user)
 {
 	return user->contender_count > 0 && user->closed == NULL &&
-	       user->id == NULL;
+	       user->id == NULL && !user->changed;
 }
 
 static bool load_winners_facts(struct op *op,
@@ -131,7 +131,7 @@ static bool load_winners_facts(struct op *op,
 		size_t n = 0;
 
 		for (size_t i = 0; i < count; i++)
-			if (is_undecided(&users[i]) &&
+			if (decide_is_open(&users[i]) &&
 			    users[i].contenders[0].playbook == pb)
 				ids[n++] = users[i].customer.user_id;
 		if (n > 0 && !decide_facts_load(op, pb, ids, n, users, count))
@@ -140,8 +140,8 @@ static bool load_winners_facts(struct op *op,
 	return true;
 }
 
-void decide_plan(struct op *op, const struct decide_tenant *tenant,
-		 struct decide_user *user)
+struct plan_input decide_input(const struct decide_tenant *tenant,
+			       const struct decide_user *user)
 {
 	const struct contender *won = &user->contenders[0];
 	struct plan_input in = {
@@ -161,6 +161,14 @@ void decide_plan(struct op *op, const struct decide_tenant *tenant,
 		in.runner_up = won[i].playbook->name;
 		in.runner_up_priority = won[i].playbook->priority;
 	}
+	return in;
+}
+
+void decide_plan(struct op *op, const struct decide_tenant *tenant,
+		 struct decide_user *user)
+{
+	struct plan_input in = decide_input(tenant, user);
+
 	plan_builtin(op, &in, &user->result);
 }
 
@@ -225,22 +233,38 @@ const char *decide_rules_json(struct op *op, const struct decide_user *user)
 					   user->contenders[0].playbook->id);
 }
 
+/* A new one, or that of the call, which is added while none was asked. */
+static const char *decide_id(struct op *op, const struct decide_tenant *tenant,
+			     struct decide_calls *calls,
+			     struct decide_user *user)
+{
+	const char *id = uuid_new(op);
+
+	if (calls->asked)
+		return user->asked_id != NULL ? user->asked_id : id;
+	if (tenant->model)
+		decide_question(op, tenant, calls, user, id);
+	return id;
+}
+
 /*
  * Plans and pays for each user that has no decision yet; *ret_again when
  * some have a new winner.
  */
 static bool plan_round(struct op *op, struct decide_tenant *tenant,
 		       struct decide_record *records, struct decide_user *users,
-		       size_t count, bool *ret_again)
+		       size_t count, struct decide_calls *calls,
+		       bool *ret_again)
 {
 	bool again = false;
 
-	if (!load_winners_facts(op, tenant, users, count))
+	if (!load_winners_facts(op, tenant, users, count) ||
+	    !decide_model_waits(op, tenant, users, count))
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		struct decide_user *user = &users[i];
 
-		if (!is_undecided(user))
+		if (!decide_is_open(user))
 			continue;
 		decide_plan(op, tenant, user);
 		if (user->contenders[0].held_out) {
@@ -248,12 +272,17 @@ static bool plan_round(struct op *op, struct decide_tenant *tenant,
 			again = true;
 			continue;
 		}
+		/* A model that waits takes nothing from the day either. */
+		if (calls->asked && !decide_answer(op, tenant, calls, user)) {
+			user->changed = true;
+			continue;
+		}
 		/* Who cannot be reached takes nothing from the day. */
 		if (!streq(user->result.action, "wait") &&
 		    !spend(tenant, records, user))
 			again = true;
 		else if (user->closed == NULL)
-			user->id = uuid_new(op);
+			user->id = decide_id(op, tenant, calls, user);
 	}
 	*ret_again = again;
 	return true;
@@ -293,7 +322,9 @@ static bool settle_undecided(struct op *op, struct decide_user *users,
 			shut_add(&shut, u,
 				 &u->contenders[u->contender_count + n],
 				 "daily_budget");
-		if (u->contender_count > 0 && u->closed != NULL)
+		if (u->changed)
+			stale[stale_n++] = u->customer.user_id;
+		else if (u->contender_count > 0 && u->closed != NULL)
 			shut_add(&shut, u, &u->contenders[0], u->closed);
 		else if (u->contender_count == 0 && u->spent_count == 0 &&
 			 !u->passed_over)
@@ -323,7 +354,7 @@ static bool settle_undecided(struct op *op, struct decide_user *users,
 
 bool decide_chunk(struct op *op, struct decide_tenant *tenant,
 		  const struct candidate *candidates, size_t count,
-		  int64_t *ret_decisions)
+		  struct decide_calls *calls, int64_t *ret_decisions)
 {
 	/* The chunk's own copy: what is left of the day shrinks as it goes. */
 	struct decide_record *records =
@@ -338,11 +369,17 @@ bool decide_chunk(struct op *op, struct decide_tenant *tenant,
 	ids = distinct_users(op, candidates, count, &id_count);
 	if (!decide_users_load(op, ids, id_count, &users, &user_count))
 		return false;
+	if (calls->items == NULL)
+		calls->items =
+		    ARENA_ARRAY(op->arena, struct decide_call, user_count);
 	contend(op, tenant, candidates, count, users, user_count);
 	/* Each round takes a playbook from each user that goes on. */
 	while (again)
-		if (!plan_round(op, tenant, records, users, user_count, &again))
+		if (!plan_round(op, tenant, records, users, user_count, calls,
+				&again))
 			return false;
+	if (!calls->asked && calls->to_send > 0)
+		return true;
 	if (!settle_undecided(op, users, user_count))
 		return false;
 	return decide_store(op, tenant, users, user_count, ret_decisions);

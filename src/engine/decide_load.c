@@ -111,6 +111,32 @@ size_t decide_playbook_index(const struct decide_tenant *t, const char *id)
 	return DECIDE_NONE;
 }
 
+/* Nothing of a test twin leaves the host. */
+static bool load_model(struct op *op, struct decide_tenant *t)
+{
+	int64_t limit = t->config.model.daily_tokens;
+	struct db_row row;
+
+	t->model = llm_is_configured(op->config) && !t->test &&
+		   t->config.model.enabled;
+	t->tokens_left = INT64_MAX;
+	if (!t->model)
+		return true;
+	if (limit == 0 || (op->config->llm_daily_tokens > 0 &&
+			   op->config->llm_daily_tokens < limit))
+		limit = op->config->llm_daily_tokens;
+	if (!prompt_load(op, &t->prompt) ||
+	    !db_one(op, &row,
+		    "SELECT coalesce(sum(tokens_in + tokens_out), 0)::bigint"
+		    " AS used FROM model_calls WHERE tenant_id = $1"
+		    " AND at >= date_trunc('day', $2::timestamptz, 'UTC')",
+		    ARG_I64(op->tenant_id), ARG_TIME(op->now_us)))
+		return false;
+	if (limit > 0)
+		t->tokens_left = limit - db_i64(&row, "used");
+	return true;
+}
+
 bool decide_load(struct op *op, struct decide_tenant *ret)
 {
 	struct decide_tenant t = { .test = false };
@@ -118,7 +144,7 @@ bool decide_load(struct op *op, struct decide_tenant *ret)
 	if (!load_settings(op, &t) || !tenant_config_load(op, &t.config) ||
 	    !playbook_load_active(op, &t.config, &t.playbooks,
 				  &t.playbook_count, NULL) ||
-	    !load_records(op, &t))
+	    !load_records(op, &t) || !load_model(op, &t))
 		return false;
 	*ret = t;
 	return true;

@@ -29,6 +29,22 @@ struct decide_user {
 	const char *closed; /* a gate that closed since the match; or NULL */
 	const char *id;	    /* of the decision */
 	struct plan_result result;
+	/* Of the model, where it was asked. */
+	const char *asked_id; /* the id that the call carried; or NULL */
+	bool changed;	      /* since it was asked: match again */
+	bool by_model;
+	int64_t tokens;
+	const char *trouble; /* why the built-in planner stood in; or NULL */
+};
+
+/* One call and the user it is about. */
+struct decide_call {
+	const char *user_id;
+	const char *id;	     /* of the decision */
+	const char *trouble; /* why it was not even sent; or NULL */
+	struct llm_call llm;
+	struct plan_input plan; /* what the answer is read by */
+	struct plan_result result;
 };
 
 size_t decide_playbook_index(const struct decide_tenant *tenant,
@@ -47,9 +63,40 @@ MUST_CHECK bool decide_facts_load(struct op *op, const struct playbook *pb,
 				  const char *const *ids, size_t id_count,
 				  struct decide_user *users, size_t user_count);
 
-/* Runs the built-in planner on a user whose contenders and facts are set. */
+/* What a planner gets of a user whose contenders and facts are set. */
+struct plan_input decide_input(const struct decide_tenant *tenant,
+			       const struct decide_user *user);
+
+/* Runs the built-in planner on such a user. */
 void decide_plan(struct op *op, const struct decide_tenant *tenant,
 		 struct decide_user *user);
+
+/*
+ * Adds the call about a user to calls, where the model is to plan: the
+ * built-in planner would write. What cannot be asked (the day's tokens are
+ * used up) leaves its trouble with the user.
+ */
+void decide_question(struct op *op, const struct decide_tenant *tenant,
+		     struct decide_calls *calls, struct decide_user *user,
+		     const char *id);
+
+/*
+ * Puts what was answered in the place of the built-in planner's result.
+ * False when something else would be asked now than was.
+ */
+bool decide_answer(struct op *op, const struct decide_tenant *tenant,
+		   const struct decide_calls *calls, struct decide_user *user);
+
+/*
+ * Closes ("model_wait") the undecided users for whom the model chose to wait
+ * within the last day, the playbook and the config being the same.
+ */
+MUST_CHECK bool decide_model_waits(struct op *op,
+				   const struct decide_tenant *tenant,
+				   struct decide_user *users, size_t count);
+
+/* True while a winner is there and neither closed nor decided. */
+bool decide_is_open(const struct decide_user *user);
 
 /* arena JSON: winner, and the losers with why they lost. */
 const char *decide_rules_json(struct op *op, const struct decide_user *user);

@@ -6,6 +6,7 @@
 #include "engine/decide_parts.h"
 
 #include "base/clock.h"
+#include "base/config.h"
 #include "base/uuid.h"
 #include "db/db.h"
 #include "store/intervention.h"
@@ -15,7 +16,8 @@
 struct columns {
 	const char **ids, **users, **actions, **playbooks, **channels;
 	const char **reasonings, **rules, **inputs, **notes;
-	int64_t *versions;
+	const char **planners, **subjects, **messages;
+	int64_t *versions, *tokens;
 	double *confidences, *draws;
 	size_t n;
 };
@@ -24,11 +26,13 @@ static void make_columns(struct op *op, struct columns *c, size_t count)
 {
 	const char ***texts[] = { &c->ids,	 &c->users,    &c->actions,
 				  &c->playbooks, &c->channels, &c->reasonings,
-				  &c->rules,	 &c->inputs,   &c->notes };
+				  &c->rules,	 &c->inputs,   &c->notes,
+				  &c->planners,	 &c->subjects, &c->messages };
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*texts[i] = ARENA_ARRAY(op->arena, const char *, count);
 	c->versions = ARENA_ARRAY(op->arena, int64_t, count);
+	c->tokens = ARENA_ARRAY(op->arena, int64_t, count);
 	c->confidences = ARENA_ARRAY(op->arena, double, count);
 	c->draws = ARENA_ARRAY(op->arena, double, count);
 	c->n = 0;
@@ -42,14 +46,16 @@ static bool insert_decisions(struct op *op, const struct decide_tenant *t,
 	    "INSERT INTO decisions (tenant_id, id, user_id, created_at,"
 	    " planner, action, playbook_id, playbook_version, config_version,"
 	    " channel, confidence, reasoning, rules, inputs, draw, note,"
-	    " shadow)"
-	    " SELECT $1, i, u, $2, 'builtin', a, p, v, $3, ch, co, r, ru, inp,"
-	    " d, no, $4"
+	    " shadow, tokens, subject, message_body)"
+	    " SELECT $1, i, u, $2, pl, a, p, v, $3, ch, co, r, ru, inp,"
+	    " d, no, $4, tok, su, me"
 	    " FROM unnest($5::uuid[], $6::text[], $7::text[], $8::uuid[],"
 	    " $9::bigint[], $10::text[], $11::double precision[],"
 	    " $12::text[], $13::jsonb[], $14::jsonb[],"
-	    " $15::double precision[], $16::text[])"
-	    " AS x (i, u, a, p, v, ch, co, r, ru, inp, d, no)"
+	    " $15::double precision[], $16::text[], $17::text[],"
+	    " $18::bigint[], $19::text[], $20::text[])"
+	    " AS x (i, u, a, p, v, ch, co, r, ru, inp, d, no, pl, tok, su,"
+	    " me)"
 	    /* Match comes back every hour: the same wait is kept once a day. */
 	    " WHERE a <> 'wait' OR NOT EXISTS (SELECT FROM decisions o"
 	    " WHERE o.tenant_id = $1 AND o.user_id = u"
@@ -64,7 +70,9 @@ static bool insert_decisions(struct op *op, const struct decide_tenant *t,
 	    ARG_I64S(c->versions, c->n), ARG_TEXTS(c->channels, c->n),
 	    ARG_DOUBLES(c->confidences, c->n), ARG_TEXTS(c->reasonings, c->n),
 	    ARG_JSONS(c->rules, c->n), ARG_JSONS(c->inputs, c->n),
-	    ARG_DOUBLES(c->draws, c->n), ARG_TEXTS(c->notes, c->n));
+	    ARG_DOUBLES(c->draws, c->n), ARG_TEXTS(c->notes, c->n),
+	    ARG_TEXTS(c->planners, c->n), ARG_I64S(c->tokens, c->n),
+	    ARG_TEXTS(c->subjects, c->n), ARG_TEXTS(c->messages, c->n));
 }
 
 static bool put_events(struct op *op, struct intervention *rows,
@@ -167,12 +175,18 @@ static bool store_exposures(struct op *op, const struct decide_tenant *t,
 	struct exposures e = { .n = 0 };
 	const char ***columns[] = { &e.ids, &e.playbooks, &e.users, &e.arms,
 				    &e.interventions };
-	size_t most = n;
+	size_t most = count;
 
 	for (size_t i = 0; i < count; i++)
 		most += users[i].held_count;
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
 		*columns[i] = ARENA_ARRAY(op->arena, const char *, most);
+	/* Chosen for a message that the model then held back: treated. */
+	for (size_t i = 0; i < count; i++)
+		if (users[i].id != NULL && users[i].by_model &&
+		    streq(users[i].result.action, "wait"))
+			expose(op, &e, users[i].contenders[0].playbook,
+			       &users[i], "treated", NULL);
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].inserted)
 			expose(op, &e, of[i]->contenders[0].playbook, of[i],
@@ -182,6 +196,37 @@ static bool store_exposures(struct op *op, const struct decide_tenant *t,
 			expose(op, &e, users[i].held[h], &users[i], "held_out",
 			       NULL);
 	return put_exposures(op, t, &e);
+}
+
+/* Why it waits, or "model_<trouble>" where the built-in planner stood in. */
+static const char *note_of(struct op *op, const struct decide_user *u)
+{
+	return u->trouble == NULL
+		   ? u->result.reason
+		   : arena_printf(op->arena, "model_%s", u->trouble);
+}
+
+static void add_decision(struct op *op, struct columns *c,
+			 const struct decide_user *u)
+{
+	const struct playbook *pb = u->contenders[0].playbook;
+
+	c->ids[c->n] = u->id;
+	c->users[c->n] = u->customer.user_id;
+	c->actions[c->n] = u->result.action;
+	c->playbooks[c->n] = pb->id;
+	c->versions[c->n] = pb->version;
+	c->channels[c->n] = u->result.channel;
+	c->confidences[c->n] = u->result.confidence;
+	c->reasonings[c->n] = u->result.reasoning;
+	c->rules[c->n] = decide_rules_json(op, u);
+	c->inputs[c->n] = u->inputs;
+	c->draws[c->n] = u->draw;
+	c->planners[c->n] = u->by_model ? op->config->llm_model : "builtin";
+	c->tokens[c->n] = u->tokens;
+	c->subjects[c->n] = u->result.subject;
+	c->messages[c->n] = u->result.message;
+	c->notes[c->n++] = note_of(op, u);
 }
 
 bool decide_store(struct op *op, const struct decide_tenant *tenant,
@@ -201,18 +246,7 @@ bool decide_store(struct op *op, const struct decide_tenant *tenant,
 
 		if (u->id == NULL)
 			continue;
-		c.ids[c.n] = u->id;
-		c.users[c.n] = u->customer.user_id;
-		c.actions[c.n] = u->result.action;
-		c.playbooks[c.n] = u->contenders[0].playbook->id;
-		c.versions[c.n] = u->contenders[0].playbook->version;
-		c.channels[c.n] = u->result.channel;
-		c.confidences[c.n] = u->result.confidence;
-		c.reasonings[c.n] = u->result.reasoning;
-		c.rules[c.n] = decide_rules_json(op, u);
-		c.inputs[c.n] = u->inputs;
-		c.draws[c.n] = u->draw;
-		c.notes[c.n++] = u->result.reason;
+		add_decision(op, &c, u);
 		if (streq(u->result.action, "wait"))
 			continue;
 		of[n] = u;

@@ -5,9 +5,15 @@
 #include "engine/decide_parts.h"
 
 #include "base/json_out.h"
+#include "base/config.h"
+#include "base/uuid.h"
 #include "db/db.h"
+#include "db/db_tx.h"
 #include "engine/gate.h"
 #include "engine/quality_load.h"
+
+/* An outward call of the API, in all. */
+#define OUTWARD_MS 8000
 
 static bool no_user(struct op *op)
 {
@@ -132,12 +138,52 @@ static bool write_rules(struct op *op, struct json_out *j,
 	return true;
 }
 
+/*
+ * Asks the model, where one plans, between two transactions. What it is
+ * asked with is not read again: nothing comes of it but the answer.
+ */
+static bool ask_model(struct op *op, const struct decide_tenant *t,
+		      struct decide_user *user, bool (*before)(struct op *op),
+		      const char **ret_call_id)
+{
+	struct decide_calls calls = {
+		.items = ARENA_NEW(op->arena, struct decide_call),
+	};
+
+	*ret_call_id = NULL;
+	if (!t->model)
+		return true;
+	decide_question(op, t, &calls, user, uuid_new(op));
+	if (calls.to_send == 0)
+		return true;
+	if ((before != NULL && !before(op)) || !db_commit(op) ||
+	    !decide_ask(op, &calls, OUTWARD_MS, NULL, NULL) || !db_begin(op) ||
+	    !decide_calls_store(op, &calls, "dry_run"))
+		return false;
+	if (calls.items[0].llm.attempts > 0)
+		*ret_call_id = calls.items[0].id;
+	/* It was not changed: the same bytes would be sent. */
+	return decide_answer(op, t, &calls, user) || !op_failed(op);
+}
+
+static void write_planner(struct op *op, struct json_out *j,
+			  const struct decide_user *user, const char *call_id)
+{
+	json_pair(j, "planner",
+		  user->by_model ? op->config->llm_model : "builtin");
+	if (user->trouble != NULL)
+		json_pair(j, "model_trouble", user->trouble);
+	if (call_id != NULL)
+		json_pair(j, "model_call_id", call_id);
+}
+
 static bool write_decision(struct op *op, struct json_out *j,
 			   const struct decide_tenant *t,
-			   struct decide_user *user)
+			   struct decide_user *user,
+			   bool (*before)(struct op *op))
 {
 	const struct plan_result *r = &user->result;
-	const char *checks;
+	const char *checks, *call_id;
 	bool passed;
 
 	json_key(j, "decision");
@@ -153,6 +199,8 @@ static bool write_decision(struct op *op, struct json_out *j,
 	if (!decide_facts_load(op, pb, &id, 1, user, 1))
 		return false;
 	decide_plan(op, t, user);
+	if (!ask_model(op, t, user, before, &call_id))
+		return false;
 	json_pair(j, "action", r->action);
 	json_pair(j, "playbook_id", pb->id);
 	if (r->channel != NULL)
@@ -160,6 +208,7 @@ static bool write_decision(struct op *op, struct json_out *j,
 	json_key(j, "confidence");
 	json_double(j, r->confidence);
 	json_pair(j, "reasoning", r->reasoning);
+	write_planner(op, j, user, call_id);
 	if (r->reason != NULL)
 		json_pair(j, "reason", r->reason);
 	if (r->message != NULL) {
@@ -176,7 +225,8 @@ static bool write_decision(struct op *op, struct json_out *j,
 	return true;
 }
 
-bool decide_dry_run(struct op *op, const char *user_id, struct json_out *j)
+bool decide_dry_run(struct op *op, const char *user_id,
+		    bool (*before)(struct op *op), struct json_out *j)
 {
 	struct decide_tenant t;
 	struct decide_user *user;
@@ -188,7 +238,7 @@ bool decide_dry_run(struct op *op, const char *user_id, struct json_out *j)
 	json_key(j, "dry_run");
 	json_boolean(j, true);
 	if (!write_rules(op, j, &t, user, &matched) ||
-	    !write_decision(op, j, &t, user))
+	    !write_decision(op, j, &t, user, before))
 		return false;
 	json_key(j, "context");
 	json_open(j, '{');

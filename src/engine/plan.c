@@ -126,6 +126,14 @@ static char *fill_line(struct op *op, struct values *v, const char *source)
 	return line;
 }
 
+const char *plan_fill(struct op *op, const struct plan_input *in,
+		      const char *text, bool one_line)
+{
+	struct values v = { op, in->customer, in->tenant, in->playbook };
+
+	return one_line ? fill_line(op, &v, text) : fill(op, &v, text);
+}
+
 void plan_message(struct op *op, const struct plan_customer *customer,
 		  const struct plan_tenant *tenant, const struct playbook *pb,
 		  const char *channel, const char **ret_subject,
@@ -167,6 +175,18 @@ static const char *choose_channel(const struct plan_input *in)
 		if (channel_usable(in, in->playbook->channels.items[i]))
 			return in->playbook->channels.items[i];
 	return NULL;
+}
+
+struct name_list plan_channels(struct op *op, const struct plan_input *in)
+{
+	const struct name_list *all = &in->playbook->channels;
+	const char **items = ARENA_ARRAY(op->arena, const char *, all->count);
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->count; i++)
+		if (channel_usable(in, all->items[i]))
+			items[n++] = all->items[i];
+	return (struct name_list){ items, n };
 }
 
 static double confidence_of(const struct plan_input *in)

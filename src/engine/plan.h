@@ -68,6 +68,16 @@ struct plan_result {
 void plan_builtin(struct op *op, const struct plan_input *in,
 		  struct plan_result *ret);
 
+/* arena: the playbook's channels that reach the customer, as preferred. */
+struct name_list plan_channels(struct op *op, const struct plan_input *in);
+
+/*
+ * arena: text with its placeholders filled for the customer, NULL when that
+ * makes it longer than 200,000 bytes. one_line: for a mail's header.
+ */
+const char *plan_fill(struct op *op, const struct plan_input *in,
+		      const char *text, bool one_line);
+
 /*
  * arena: subject and message of a playbook for a customer and channel, with
  * placeholders filled (NULL when the values make one longer than 200,000

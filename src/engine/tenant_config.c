@@ -15,6 +15,27 @@ static const struct number cap_numbers[] = {
 	{ "days", offsetof(struct tenant_config, cap_days), true, 1, 365 },
 };
 
+/* What a model may be told of a customer; the first are the default. */
+static const char *const model_fields[] = {
+	"role",
+	"plan",
+	"locale",
+	"lifecycle_stage",
+	"risk_level",
+	"health",
+	"activation_score",
+	"engagement_score",
+	"expansion_score",
+	"days_since_last_activity",
+	"event",
+	"milestone",
+	"segment",
+	"name",
+	"email",
+	"company",
+};
+#define MODEL_FIELDS_DEFAULT 13
+
 static const struct tenant_config defaults = {
 	.lifecycle = { .new_max_days = 1,
 		       .onboarding_max_days = 14,
@@ -40,6 +61,8 @@ static const struct tenant_config defaults = {
 		       .gates_weight = 0.3,
 		       .signals_weight = 0.2,
 		       .full_gate_hits = 3 },
+	.model = { .enabled = true,
+		   .fields = { model_fields, MODEL_FIELDS_DEFAULT } },
 	.cap_count = 3,
 	.cap_days = 7,
 	.attribution_days = 14,
@@ -355,6 +378,51 @@ static void read_approval(struct reader *r, const char *path,
 		    "must be one of suggest_only, semi_auto, full_auto");
 }
 
+static bool is_model_field(const char *field)
+{
+	const struct name_list known = { model_fields,
+					 ARRAY_LEN(model_fields) };
+
+	return name_list_has(&known, field) ||
+	       (strncmp(field, "properties.", 11) == 0 && field[11] != '\0');
+}
+
+static bool read_model_member(struct reader *r, const char *path,
+			      const char *key, struct json_object *value)
+{
+	struct model_config *model = &r->config->model;
+
+	if (streq(key, "enabled")) {
+		r->bad |= !reader_bool(r, path, value, &model->enabled);
+		return true;
+	}
+	if (!streq(key, "fields"))
+		return false;
+	reader_names(r, path, value, &model->fields);
+	for (size_t i = 0; i < model->fields.count; i++)
+		if (!is_model_field(model->fields.items[i]))
+			BAD(r, reader_item(r, path, i),
+			    "must be properties.<name> or one of: role, plan,"
+			    " locale, lifecycle_stage, risk_level, health,"
+			    " activation_score, engagement_score,"
+			    " expansion_score, days_since_last_activity,"
+			    " event, milestone, segment, name, email,"
+			    " company");
+	return true;
+}
+
+static void read_model(struct reader *r, const char *path,
+		       struct json_object *value)
+{
+	static const struct number numbers[] = {
+		{ "daily_tokens", offsetof(struct model_config, daily_tokens),
+		  true, 1, 1e12 },
+	};
+
+	reader_section(r, path, value, numbers, ARRAY_LEN(numbers),
+		       &r->config->model, read_model_member);
+}
+
 /* In the order of reading: conditions need milestones and segments. */
 static const struct {
 	const char *key;
@@ -377,6 +445,7 @@ static const struct {
 	{ "allowed_domains", read_domains },
 	{ "channels", read_channels },
 	{ "approval_mode", read_approval },
+	{ "model", read_model },
 };
 
 static void refuse_unknown(struct reader *r, const char *path,

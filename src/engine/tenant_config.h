@@ -18,7 +18,9 @@
  *     "attribution_days": 14, "confidence_threshold": 0.8,
  *     "quiet_hours": { "start": "21:00", "end": "08:00" } or null,
  *     "timezone": "Europe/Berlin", "allowed_domains": ["example.com"],
- *     "channels": ["email", "in_app"], "approval_mode": "suggest_only" }
+ *     "channels": ["email", "in_app"], "approval_mode": "suggest_only",
+ *     "model": { "enabled": true, "daily_tokens": 200000,
+ *                "fields": ["plan", "role", "properties.team"] } }
  *
  * Everything is optional. Unknown keys, at the top and inside, are refused
  * by path. Structs are arena and borrow the document for the op.
@@ -106,7 +108,18 @@ struct expansion_config {
 	size_t signal_count;
 };
 
+/*
+ * The model planner. fields: all that leaves the host about a customer;
+ * the default leaves out what names a person (name, email, company).
+ */
+struct model_config {
+	bool enabled;	      /* true, where the operator has set a model */
+	int64_t daily_tokens; /* 0: the operator's limit */
+	struct name_list fields;
+};
+
 struct tenant_config {
+	struct model_config model;
 	struct lifecycle_config lifecycle;
 	struct engagement_config engagement;
 	struct health_config health;

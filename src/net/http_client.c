@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/parse.h"
 #include "base/str.h"
 #include "net/address.h"
 
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define URL_MAX_BYTES 2000
+#define POLL_MS	      1000
 
 struct http_client {
 	CURLM *multi;
@@ -61,7 +63,8 @@ struct http_client *http_client_new(struct arena *arena,
 /* The policy on one address; plain text and odd ports only to listed ones. */
 static bool may_connect(const struct transfer *t, const struct sockaddr *to)
 {
-	if (address_is_listed(to, t->client->config->outbound_allow))
+	if (t->send.trusted ||
+	    address_is_listed(to, t->client->config->outbound_allow))
 		return true;
 	int port = address_port(to);
 	return !t->plain && (port == 443 || port == 8443) &&
@@ -222,10 +225,34 @@ static struct transfer *transfer_start(struct op *op,
 	return t;
 }
 
+/* Borrowed until the handle goes; NULL: no such header. */
+static const char *header_of(struct transfer *t, const char *name)
+{
+	struct curl_header *header;
+
+	return curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &header) ==
+		       CURLHE_OK
+		   ? header->value
+		   : NULL;
+}
+
+static void read_retry(struct op *op, struct transfer *t,
+		       struct http_answer *ret)
+{
+	const char *ms = header_of(t, "retry-after-ms");
+	const char *should = header_of(t, "x-should-retry");
+
+	ret->retry_after_ms = ret->retry_after_s * 1000;
+	if (ms != NULL)
+		(void)!parse_i64(ms, 0, 86400000, &ret->retry_after_ms);
+	if (should != NULL)
+		ret->should_retry = arena_strdup(op->arena, should);
+}
+
 static void answer_read(struct op *op, struct transfer *t, CURLcode code,
 			struct http_answer *ret)
 {
-	struct curl_header *header;
+	const char *abort_message = header_of(t, "webhook-delivery");
 	long status = 0;
 	curl_off_t wait = 0;
 
@@ -248,10 +275,10 @@ static void answer_read(struct op *op, struct transfer *t, CURLcode code,
 		ret->error = arena_strdup(
 		    op->arena,
 		    t->error[0] != '\0' ? t->error : curl_easy_strerror(code));
-	if (curl_easy_header(t->easy, "webhook-delivery", 0, CURLH_HEADER, -1,
-			     &header) == CURLHE_OK)
-		ret->abort_message =
-		    strcasecmp(header->value, "abort-message") == 0;
+	ret->timed_out = !answered && code == CURLE_OPERATION_TIMEDOUT;
+	ret->abort_message = abort_message != NULL &&
+			     strcasecmp(abort_message, "abort-message") == 0;
+	read_retry(op, t, ret);
 }
 
 /* Starts what there is room for. Returns how many started. */
@@ -303,12 +330,27 @@ static size_t many_collect(struct op *op, struct http_client *client,
 	return ended;
 }
 
+/* How long there is nothing to do but wait, up to a second; -1: all done. */
+static int idle_ms(struct op *op, const struct http_many *many, size_t running)
+{
+	int64_t wait = -1;
+
+	if (running == many->parallel)
+		return POLL_MS; /* nothing can begin before one ends */
+	if (many->wait_ms != NULL)
+		wait = many->wait_ms(op, many->ctx);
+	if (wait < 0)
+		return running > 0 ? POLL_MS : -1;
+	return wait < POLL_MS ? (int)wait : POLL_MS;
+}
+
 bool http_client_send_many(struct op *op, struct http_client *client,
 			   const struct http_many *many)
 {
 	size_t running = many_fill(op, client, many, 0);
+	int wait;
 
-	while (running > 0) {
+	while ((wait = idle_ms(op, many, running)) >= 0) {
 		int active;
 		CURLMcode code = curl_multi_perform(client->multi, &active);
 
@@ -316,10 +358,12 @@ bool http_client_send_many(struct op *op, struct http_client *client,
 		running -= ended;
 		size_t started = many_fill(op, client, many, running);
 		running += started;
+		if (many->tick != NULL && !many->tick(op, many->ctx))
+			return true;
 		/* Only wait when there is nothing to do at once. */
-		if (code == CURLM_OK && running > 0 && ended + started == 0)
+		if (code == CURLM_OK && ended + started == 0)
 			code =
-			    curl_multi_poll(client->multi, NULL, 0, 1000, NULL);
+			    curl_multi_poll(client->multi, NULL, 0, wait, NULL);
 		if (code != CURLM_OK)
 			return op_fail(op, FAIL_INTERNAL, "http_client",
 				       "the HTTP client failed");

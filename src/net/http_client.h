@@ -26,6 +26,7 @@ struct http_send {
 	int timeout_ms;		/* of the whole; 0: 15,000 */
 	size_t keep_bytes;	/* of the answer's body; 0: 4,096 */
 	size_t answer_max;	/* abort past this; 0: 65,536 */
+	bool trusted; /* the operator's own URL: no test of the address */
 };
 
 struct http_answer {
@@ -34,10 +35,13 @@ struct http_answer {
 	bool refused;	   /* the address policy refused */
 	const char *body;  /* arena: the first keep_bytes, NUL-terminated */
 	size_t body_len;
-	bool cut;	       /* the body was longer than keep_bytes */
-	int64_t ms;	       /* how long it took */
-	int64_t retry_after_s; /* of the answer; 0: none */
-	bool abort_message;    /* "webhook-delivery: abort-message" */
+	bool cut;		  /* the body was longer than keep_bytes */
+	int64_t ms;		  /* how long it took */
+	bool timed_out;		  /* no answer in time */
+	int64_t retry_after_s;	  /* of the answer; 0: none */
+	int64_t retry_after_ms;	  /* header of that name, else Retry-After */
+	const char *should_retry; /* arena: x-should-retry; or NULL */
+	bool abort_message;	  /* "webhook-delivery: abort-message" */
 };
 
 struct http_client;
@@ -66,12 +70,20 @@ struct http_many {
 	http_done_fn done;
 	void *ctx;
 	size_t parallel; /* at most so many at once */
+	/*
+	 * May be NULL. Milliseconds until next may have more, asked when it
+	 * has none now; negative: it never will.
+	 */
+	int64_t (*wait_ms)(struct op *op, void *ctx);
+	/* May be NULL. Called at least each second; false breaks off. */
+	bool (*tick)(struct op *op, void *ctx);
 };
 
 /*
  * Many at once: next is asked for more whenever there is room, so a slow
- * host only holds its own places. Ends when nothing runs and next has none.
- * An item whose request is malformed gets an answer with its error.
+ * host only holds its own places. Ends when nothing runs and next has none,
+ * or when tick breaks off: then what runs gets no answer. An item whose request
+ * is malformed gets an answer with its error.
  */
 MUST_CHECK bool http_client_send_many(struct op *op, struct http_client *client,
 				      const struct http_many *many);

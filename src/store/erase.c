@@ -33,8 +33,11 @@ static const struct part {
 	{ "decisions",
 	  SQL_LITERAL("UPDATE decisions SET user_id = NULL,"
 		      " inputs = '{\"erased\": true}', rules = '{}',"
-		      " reasoning = '', sent = NULL, received = NULL,"
-		      " note = NULL") },
+		      " reasoning = '', subject = NULL,"
+		      " message_body = NULL, note = NULL") },
+	{ "model_calls",
+	  SQL_LITERAL("UPDATE model_calls SET user_id = NULL, sent = NULL,"
+		      " received = NULL") },
 	{ "interventions",
 	  SQL_LITERAL("UPDATE interventions SET user_id = NULL,"
 		      " subject = NULL, message_body = NULL,"

@@ -65,6 +65,7 @@ test("export holds all that is kept", async () => {
 	/* Each table that knows the customer is in the copy or a queue. */
 	const told = new Set(["customers", "events", "customer_milestones", "customer_days",
 		"score_ledger", "decisions", "interventions", "exposures",
+		"model_calls",
 		/* inside the others: by name of the event, by intervention */
 		"customer_event_days", "outcomes",
 		/* what waits, and who did what */

@@ -32,6 +32,8 @@ static const struct admin_command commands[] = {
 	  .usage = "--tenant N EMAIL --role viewer|editor|admin --name NAME"
 		   " [--password-stdin]" },
 	{ "member", "reset", cmd_member_reset, .usage = "EMAIL" },
+	{ "replay", NULL, cmd_replay,
+	  .usage = "DECISION | --tenant N [--limit 1000]" },
 	{ "tenant", "create", cmd_tenant_create,
 	  .usage = "NAME [--slug S] [--timezone Z]" },
 	{ "tenant", "plan", cmd_tenant_plan,

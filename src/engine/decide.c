@@ -172,7 +172,8 @@ void decide_plan(struct op *op, const struct decide_tenant *tenant,
 	plan_builtin(op, &in, &user->result);
 }
 
-const char *decide_rules_json(struct op *op, const struct decide_user *user)
+const char *decide_rules_json(struct op *op, const struct decide_tenant *tenant,
+			      const struct decide_user *user)
 {
 	struct json_out j;
 	struct str out;
@@ -197,6 +198,10 @@ const char *decide_rules_json(struct op *op, const struct decide_user *user)
 		json_i64(&j, c->playbook->priority);
 		json_key(&j, "history");
 		json_double(&j, arbitrate_history(c));
+		json_key(&j, "positive");
+		json_i64(&j, c->positive);
+		json_key(&j, "measured");
+		json_i64(&j, c->measured);
 		if (i > 0)
 			json_pair(&j, "lost_by",
 				  c->playbook->priority <
@@ -213,6 +218,14 @@ const char *decide_rules_json(struct op *op, const struct decide_user *user)
 			json_string(&j, user->held[i]->id);
 		json_close(&j);
 	}
+	json_key(&j, "escalate");
+	json_boolean(&j, user->escalate);
+	json_key(&j, "tenant");
+	json_open(&j, '{');
+	json_pair(&j, "name", tenant->plan.name);
+	json_key(&j, "email_ready");
+	json_boolean(&j, tenant->plan.email_ready);
+	json_close(&j);
 	json_key(&j, "facts");
 	json_open(&j, '[');
 	for (size_t i = 0; i < user->fact_count; i++) {

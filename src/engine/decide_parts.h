@@ -98,8 +98,12 @@ MUST_CHECK bool decide_model_waits(struct op *op,
 /* True while a winner is there and neither closed nor decided. */
 bool decide_is_open(const struct decide_user *user);
 
-/* arena JSON: winner, and the losers with why they lost. */
-const char *decide_rules_json(struct op *op, const struct decide_user *user);
+/*
+ * arena JSON: the winner, the losers with why they lost, and all that the
+ * planner got beside the customer (for engine/replay.h).
+ */
+const char *decide_rules_json(struct op *op, const struct decide_tenant *tenant,
+			      const struct decide_user *user);
 
 /* Inserts decisions, interventions, log and outbox rows, exposures. */
 MUST_CHECK bool decide_store(struct op *op, const struct decide_tenant *tenant,

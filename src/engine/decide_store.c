@@ -206,8 +206,8 @@ static const char *note_of(struct op *op, const struct decide_user *u)
 		   : arena_printf(op->arena, "model_%s", u->trouble);
 }
 
-static void add_decision(struct op *op, struct columns *c,
-			 const struct decide_user *u)
+static void add_decision(struct op *op, const struct decide_tenant *t,
+			 struct columns *c, const struct decide_user *u)
 {
 	const struct playbook *pb = u->contenders[0].playbook;
 
@@ -219,7 +219,7 @@ static void add_decision(struct op *op, struct columns *c,
 	c->channels[c->n] = u->result.channel;
 	c->confidences[c->n] = u->result.confidence;
 	c->reasonings[c->n] = u->result.reasoning;
-	c->rules[c->n] = decide_rules_json(op, u);
+	c->rules[c->n] = decide_rules_json(op, t, u);
 	c->inputs[c->n] = u->inputs;
 	c->draws[c->n] = u->draw;
 	c->planners[c->n] = u->by_model ? op->config->llm_model : "builtin";
@@ -246,7 +246,7 @@ bool decide_store(struct op *op, const struct decide_tenant *tenant,
 
 		if (u->id == NULL)
 			continue;
-		add_decision(op, &c, u);
+		add_decision(op, tenant, &c, u);
 		if (streq(u->result.action, "wait"))
 			continue;
 		of[n] = u;

@@ -270,6 +270,7 @@ static void openai_headers(struct op *op, const char **ret)
 
 /* --------------------------------------------------------------- reading -- */
 
+/* openai_read() is the second: llm_read(). */
 static const struct provider providers[] = {
 	{ "anthropic", "https://api.anthropic.com", "/v1/messages",
 	  anthropic_write, anthropic_read, anthropic_headers },
@@ -330,7 +331,9 @@ const char *llm_read(struct op *op, struct llm_call *call, const char *body,
 	}
 	if (!json_object_is_type(root, json_type_object))
 		return "bad_answer";
-	text = provider_of(op->config)->read(op, call, root, &trouble);
+	/* By its shape, so that an old answer is read after a change too. */
+	text =
+	    providers[json_has(root, "choices")].read(op, call, root, &trouble);
 	if (text == NULL)
 		return trouble;
 	*ret = strip(op, text);

@@ -1,82 +1,21 @@
 /*
  * retivo-admin explain: the SQL that a playbook's conditions became, with
- * the value of each parameter, and for one user each clause's value and
+ * the values of its parameters, and for one user each clause's value and
  * truth. The statement shown is the one that preview-count runs; match adds
  * the gates to the same predicate.
  */
 #include "admin/admin.h"
-#include "base/clock.h"
+#include "base/json_out.h"
 #include "base/parse.h"
 #include "db/db_tx.h"
 #include "engine/playbook_doc.h"
-
-static void print_json_text(struct op *op, const char *text)
-{
-	struct str s;
-	struct json_out j;
-
-	str_init(&s, op->arena, 4u << 20);
-	json_init(&j, &s);
-	json_string(&j, text);
-	fputs(s.bytes, stdout);
-}
-
-/* One element of an array argument. */
-static void print_item(struct op *op, const struct db_arg *arg, size_t i)
-{
-	switch (arg->kind) {
-	case DB_TEXTS:
-		print_json_text(op, ((const char *const *)arg->v.ptr)[i]);
-		break;
-	case DB_JSONS:
-		fputs(((const char *const *)arg->v.ptr)[i], stdout);
-		break;
-	case DB_DOUBLES:
-		printf("%g", ((const double *)arg->v.ptr)[i]);
-		break;
-	case DB_BOOLS:
-		fputs(((const bool *)arg->v.ptr)[i] ? "true" : "false", stdout);
-		break;
-	default:
-		fputs("?", stdout);
-	}
-}
-
-static void print_arg(struct op *op, const struct db_arg *arg)
-{
-	switch (arg->kind) {
-	case DB_I64:
-		printf("%lld", (long long)arg->v.i64);
-		break;
-	case DB_DOUBLE:
-		printf("%.9g", arg->v.f64);
-		break;
-	case DB_BOOL:
-		fputs(arg->v.b ? "true" : "false", stdout);
-		break;
-	case DB_TIME:
-		fputs(clock_write(op->arena, arg->v.i64), stdout);
-		break;
-	case DB_TEXT:
-		print_json_text(op, arg->v.ptr);
-		break;
-	case DB_JSON:
-		fputs(arg->v.ptr, stdout);
-		break;
-	default:
-		fputs("[", stdout);
-		for (size_t i = 0; i < arg->len; i++) {
-			fputs(i ? ", " : "", stdout);
-			print_item(op, arg, i);
-		}
-		fputs("]", stdout);
-	}
-}
 
 static bool print_sql(struct op *op, const char *title,
 		      const struct condition *cond)
 {
 	struct condition_at at;
+	struct json_out j;
+	struct str args;
 	struct sql q;
 
 	sql_init(&q, op->arena);
@@ -90,11 +29,10 @@ static bool print_sql(struct op *op, const char *title,
 		return op_fail(op, FAIL_INTERNAL, "too_large",
 			       "the statement is too large");
 	printf("%s\n  %s\n", title, q.text.bytes);
-	for (size_t i = 0; i < q.arg_count; i++) {
-		printf("  $%zu = ", i + 1);
-		print_arg(op, &q.args[i]);
-		fputs("\n", stdout);
-	}
+	str_init(&args, op->arena, 4u << 20);
+	json_init(&j, &args);
+	sql_write_args(&q, &j);
+	printf("  with %s\n", args.bytes);
 	return true;
 }
 

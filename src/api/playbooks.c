@@ -1,7 +1,7 @@
 /*
- * Playbooks: list, create, update, archive, status, and the count of the
- * customers that conditions match. What a document may hold is checked by
- * engine/playbook_doc.c; the rows are written by store/playbook.c.
+ * Playbooks: list, create, update, archive, status, versions, and the count
+ * of the customers that conditions match. What a document may hold is checked
+ * by engine/playbook_doc.c; the rows are written by store/playbook.c.
  */
 #include "api/auth.h"
 #include "api/reply.h"
@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "engine/playbook_doc.h"
 #include "http/body.h"
+#include "http/page.h"
 #include "http/router.h"
 #include "store/audit.h"
 #include "store/plan.h"
@@ -258,15 +259,43 @@ static const struct field preview_fields[] = {
 	FIELD_JSON(struct preview_in, entry_conditions, true),
 };
 
+#define PREVIEW_NAMES 20
+
+/* "WHERE …" of those whom the conditions match, with their arguments. */
+static void write_matching(struct op *op, struct sql *q,
+			   const struct condition *entry)
+{
+	struct condition_at at;
+
+	at.tenant = sql_bind(q, ARG_I64(op->tenant_id));
+	at.now = sql_bind(q, ARG_TIME(op->now_us));
+	sql_add(q, " FROM customers c WHERE c.tenant_id = ");
+	sql_ref(q, at.tenant);
+	sql_add(q, " AND ");
+	condition_write_sql(entry, q, &at);
+}
+
+/* The statement that counts, for people who want to see it. */
+static void write_sql(struct json_out *j, const struct sql *q)
+{
+	json_key(j, "sql");
+	json_open(j, '{');
+	json_pair(j, "text", q->text.bytes);
+	json_key(j, "parameters");
+	sql_write_args(q, j);
+	json_close(j);
+}
+
 static bool playbooks_preview(struct op *op, const struct request *rq,
 			      struct response *rs)
 {
 	struct preview_in in = { 0 };
 	struct tenant_config config;
 	struct condition *entry;
-	struct condition_at at;
+	struct db_rows names;
+	struct sql count, some;
+	struct json_out j;
 	struct db_row row;
-	struct sql q;
 
 	if (!body_decode(op, rq, preview_fields, ARRAY_LEN(preview_fields),
 			 &in) ||
@@ -274,15 +303,59 @@ static bool playbooks_preview(struct op *op, const struct request *rq,
 	    !condition_parse(op, "entry_conditions", in.entry_conditions,
 			     &config.env, &entry))
 		return false;
-	sql_init(&q, op->arena);
-	at.tenant = sql_bind(&q, ARG_I64(op->tenant_id));
-	at.now = sql_bind(&q, ARG_TIME(op->now_us));
-	sql_add(&q, "SELECT count(*) AS matching_users FROM customers c"
-		    " WHERE c.tenant_id = ");
-	sql_ref(&q, at.tenant);
-	sql_add(&q, " AND ");
-	condition_write_sql(entry, &q, &at);
-	return db_one_sql(op, &row, &q) && reply_row(op, rs, 200, &row);
+	sql_init(&count, op->arena);
+	sql_add(&count, "SELECT count(*) AS matching_users");
+	write_matching(op, &count, entry);
+	sql_init(&some, op->arena);
+	sql_add(&some, "SELECT c.user_id,"
+		       " coalesce(c.name, c.email, c.user_id) AS name,"
+		       " c.lifecycle_stage, c.health");
+	write_matching(op, &some, entry);
+	sql_add(&some, " ORDER BY c.user_id LIMIT ");
+	sql_count(&some, PREVIEW_NAMES);
+	if (!db_one_sql(op, &row, &count) || !db_rows_sql(op, &names, &some))
+		return false;
+	response_json_begin(rs, 200, &j);
+	json_open(&j, '{');
+	db_row_members(&j, &row);
+	db_rows_member(&j, "customers", &names);
+	write_sql(&j, &count);
+	json_close(&j);
+	return true;
+}
+
+/* ------------------------------------------------------------- versions -- */
+
+static bool playbooks_versions(struct op *op, const struct request *rq,
+			       struct response *rs)
+{
+	static const struct page_spec spec = { "playbook_versions", "i", 20,
+					       100 };
+	static const char *const keys[] = { "version" };
+	struct playbook_row playbook;
+	struct db_rows rows;
+	struct page page;
+	const char *id;
+
+	if (!request_path_uuid(op, rq, "id", &id) ||
+	    !playbook_load_row(op, id, &playbook) ||
+	    !page_parse(op, rq, &spec, &page) ||
+	    !db_list(op, &rows,
+		     "SELECT version, document->>'name' AS name,"
+		     " document->>'lifecycle_area' AS lifecycle_area,"
+		     " document->'entry_conditions' AS entry_conditions,"
+		     " document->'exit_conditions' AS exit_conditions,"
+		     " document->'constraints' AS constraints,"
+		     " document->'strategy_hints' AS strategy_hints,"
+		     " actor, created_at FROM playbook_versions"
+		     " WHERE tenant_id = $1 AND playbook_id = $2"
+		     " AND ($3::bigint IS NULL OR version < $3)"
+		     " ORDER BY version DESC LIMIT $4",
+		     ARG_I64(op->tenant_id), ARG_UUID(id),
+		     ARG_I64_IF(page.has_cursor, page.keys[0].i64),
+		     ARG_I64(page.limit + 1)))
+		return false;
+	return reply_page(op, rs, "versions", &rows, &spec, &page, keys);
 }
 
 const struct route playbooks_routes[] = {
@@ -298,5 +371,7 @@ const struct route playbooks_routes[] = {
 	  playbooks_status, "setPlaybookStatus", 0 },
 	{ HTTP_POST, "/api/playbooks/preview-count", ACCESS_VIEWER,
 	  playbooks_preview, "previewPlaybookCount", 0 },
+	{ HTTP_GET, "/api/playbooks/{id}/versions", ACCESS_VIEWER,
+	  playbooks_versions, "listPlaybookVersions", 0 },
 };
 const size_t playbooks_route_count = ARRAY_LEN(playbooks_routes);

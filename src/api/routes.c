@@ -4,7 +4,7 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 22
+#define ROUTE_LISTS 24
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
@@ -20,6 +20,7 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ escalations_routes, escalations_route_count },
 		{ events_routes, events_route_count },
 		{ explain_routes, explain_route_count },
+		{ intervention_edit_routes, intervention_edit_route_count },
 		{ interventions_routes, interventions_route_count },
 		{ personal_data_routes, personal_data_route_count },
 		{ playbooks_routes, playbooks_route_count },
@@ -30,6 +31,7 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ shadow_routes, shadow_route_count },
 		{ system_routes, system_route_count },
 		{ team_routes, team_route_count },
+		{ timeline_routes, timeline_route_count },
 		{ webhooks_routes, webhooks_route_count },
 	};
 

@@ -30,6 +30,8 @@ extern const struct route events_routes[];
 extern const size_t events_route_count;
 extern const struct route explain_routes[];
 extern const size_t explain_route_count;
+extern const struct route intervention_edit_routes[];
+extern const size_t intervention_edit_route_count;
 extern const struct route interventions_routes[];
 extern const size_t interventions_route_count;
 extern const struct route personal_data_routes[];
@@ -50,6 +52,8 @@ extern const struct route system_routes[];
 extern const size_t system_route_count;
 extern const struct route team_routes[];
 extern const size_t team_route_count;
+extern const struct route timeline_routes[];
+extern const size_t timeline_route_count;
 extern const struct route webhooks_routes[];
 extern const size_t webhooks_route_count;
 

@@ -4,6 +4,9 @@
  */
 #include "db/sql.h"
 
+#include "base/clock.h"
+#include "base/json_out.h"
+
 #define TEXT_MAX (1 << 20)
 
 void sql_init(struct sql *q, struct arena *arena)
@@ -64,4 +67,92 @@ void sql_count(struct sql *q, int64_t n)
 bool sql_ok(const struct sql *q)
 {
 	return str_ok(&q->text);
+}
+
+/* Element i of an array. */
+static void write_item(const struct db_arg *arg, size_t i, struct json_out *j)
+{
+	const char *const *texts = arg->v.ptr;
+
+	if (arg->kind == DB_I64S)
+		json_i64(j, ((const int64_t *)arg->v.ptr)[i]);
+	else if (arg->kind == DB_DOUBLES)
+		json_double(j, ((const double *)arg->v.ptr)[i]);
+	else if (arg->kind == DB_BOOLS)
+		json_boolean(j, ((const bool *)arg->v.ptr)[i]);
+	else if (arg->kind == DB_JSONS && texts[i] != NULL)
+		json_raw(j, texts[i]);
+	else if (arg->kind == DB_TEXTS || arg->kind == DB_UUIDS)
+		json_string(j, texts[i]);
+	else
+		json_null(j);
+}
+
+static void write_arg(struct arena *a, const struct db_arg *arg,
+		      struct json_out *j)
+{
+	switch (arg->kind) {
+	case DB_I64:
+		json_i64(j, arg->v.i64);
+		break;
+	case DB_DOUBLE:
+		json_double(j, arg->v.f64);
+		break;
+	case DB_BOOL:
+		json_boolean(j, arg->v.b);
+		break;
+	case DB_TIME:
+		json_string(j, clock_write(a, arg->v.i64));
+		break;
+	case DB_TEXT:
+	case DB_UUID:
+		json_string(j, arg->v.ptr);
+		break;
+	case DB_JSON:
+		json_raw(j, arg->v.ptr);
+		break;
+	case DB_BYTES:
+		json_null(j);
+		break;
+	default:
+		json_open(j, '[');
+		for (size_t i = 0; i < arg->len; i++)
+			write_item(arg, i, j);
+		json_close(j);
+	}
+}
+
+static const char *const type_names[] = {
+	[DB_I64] = "bigint",
+	[DB_TEXT] = "text",
+	[DB_BOOL] = "boolean",
+	[DB_DOUBLE] = "double precision",
+	[DB_TIME] = "timestamptz",
+	[DB_UUID] = "uuid",
+	[DB_JSON] = "jsonb",
+	[DB_BYTES] = "bytea",
+	[DB_TEXTS] = "text[]",
+	[DB_I64S] = "bigint[]",
+	[DB_DOUBLES] = "double precision[]",
+	[DB_BOOLS] = "boolean[]",
+	[DB_TIMES] = "timestamptz[]",
+	[DB_UUIDS] = "uuid[]",
+	[DB_JSONS] = "jsonb[]",
+	[DB_BYTESS] = "bytea[]",
+};
+
+void sql_write_args(const struct sql *q, struct json_out *j)
+{
+	json_open(j, '[');
+	for (size_t i = 0; i < q->arg_count; i++) {
+		json_open(j, '{');
+		json_pair(j, "type", type_names[q->args[i].kind]);
+		json_key(j, "value");
+		if (q->args[i].null)
+			json_null(j);
+		else
+			write_arg(q->arena, &q->args[i], j);
+		json_close(j);
+	}
+	json_close(j);
 }

@@ -63,6 +63,13 @@ void sql_count(struct sql *q, int64_t n);
 /* False when the statement outgrew its limits (1 MiB, SQL_ARGS_MAX). */
 bool sql_ok(const struct sql *q);
 
+/*
+ * For people: the arguments as a JSON array of {type, value}, $1 first.
+ * Times are RFC 3339, bytes are left out.
+ */
+struct json_out;
+void sql_write_args(const struct sql *q, struct json_out *j);
+
 /* For the macro above. */
 void sql_add_(struct sql *q, const char *literal);
 

@@ -10,7 +10,7 @@ import { HookServer } from "./lib/hooks.mjs";
 import { activate, drift, interventions, new_user, ok, refused, win_back } from "./lib/cases.mjs";
 
 const GLOBAL = ["tenants", "token_index", "plans", "zones", "people",
-	"schema_version", "login_throttle", "batch_heartbeats"];
+	"schema_version", "login_throttle", "batch_heartbeats", "model_state"];
 let stack, smtp, hooks, ours, theirs, theirs_user, theirs_playbook, theirs_message;
 
 before(async () => {

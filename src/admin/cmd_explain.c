@@ -13,7 +13,7 @@
 static bool print_sql(struct op *op, const char *title,
 		      const struct condition *cond)
 {
-	struct condition_at at;
+	struct condition_at at = { 0 };
 	struct json_out j;
 	struct str args;
 	struct sql q;

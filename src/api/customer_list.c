@@ -271,7 +271,7 @@ static void add_next(struct sql *q, const struct list *list, size_t tenant)
 static void write_statement(struct op *op, const struct list *list,
 			    struct sql *q)
 {
-	struct condition_at at;
+	struct condition_at at = { 0 };
 
 	sql_init(q, op->arena);
 	at.tenant = sql_bind(q, ARG_I64(op->tenant_id));

@@ -176,7 +176,7 @@ static bool ask_interventions(struct op *op, const char *user_id,
 static bool load_segments(struct op *op, const struct condition_env *env,
 			  const char *user_id, const char **ret_json)
 {
-	struct condition_at at;
+	struct condition_at at = { 0 };
 	struct db_row row;
 	struct sql q;
 

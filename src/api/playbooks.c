@@ -265,7 +265,7 @@ static const struct field preview_fields[] = {
 static void write_matching(struct op *op, struct sql *q,
 			   const struct condition *entry)
 {
-	struct condition_at at;
+	struct condition_at at = { 0 };
 
 	at.tenant = sql_bind(q, ARG_I64(op->tenant_id));
 	at.now = sql_bind(q, ARG_TIME(op->now_us));

@@ -4,7 +4,7 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 24
+#define ROUTE_LISTS 25
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
@@ -12,6 +12,7 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ account_routes, account_route_count },
 		{ analytics_routes, analytics_route_count },
 		{ audit_routes, audit_route_count },
+		{ backtest_routes, backtest_route_count },
 		{ billing_routes, billing_route_count },
 		{ brand_routes, brand_route_count },
 		{ connectors_routes, connectors_route_count },

@@ -14,6 +14,8 @@ extern const struct route analytics_routes[];
 extern const size_t analytics_route_count;
 extern const struct route audit_routes[];
 extern const size_t audit_route_count;
+extern const struct route backtest_routes[];
+extern const size_t backtest_route_count;
 extern const struct route billing_routes[];
 extern const size_t billing_route_count;
 extern const struct route brand_routes[];

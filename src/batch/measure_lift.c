@@ -121,7 +121,7 @@ static bool judge(struct op *op, int64_t since_us, const struct lift_walk *walk,
 		  const char **ret_last, int64_t *ret_rows)
 {
 	const struct condition *exit;
-	struct condition_at at;
+	struct condition_at at = { 0 };
 	struct db_row row;
 	struct sql q;
 

@@ -78,7 +78,7 @@ static void write_slice(struct sql *q, const struct slice *slice)
 static bool cancel_exits(struct op *op, const struct playbook *pb,
 			 const struct slice *slice)
 {
-	struct condition_at at;
+	struct condition_at at = { 0 };
 	struct db_rows rows;
 	struct sql q;
 

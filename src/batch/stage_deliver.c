@@ -139,7 +139,7 @@ static bool playbook_of(struct op *op, struct round *round, const char *id,
 static bool claim_look(struct op *op, const struct due *due,
 		       const struct playbook *pb, struct db_rows *ret)
 {
-	struct condition_at at;
+	struct condition_at at = { 0 };
 	struct sql q;
 
 	sql_init(&q, op->arena);

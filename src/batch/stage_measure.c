@@ -94,7 +94,7 @@ static bool load_batch(struct op *op, const struct run *run,
 static bool find_exits(struct op *op, const struct playbook *pb,
 		       struct batch *b)
 {
-	struct condition_at at;
+	struct condition_at at = { 0 };
 	struct db_rows rows;
 	struct sql q;
 

@@ -1,6 +1,6 @@
 /*
  * retivo-batch: one pass over the stages, then the end; cron starts it each
- * minute. This file is only options and wiring.
+ * minute. Or a back-test. This file is only options and wiring.
  */
 #include "base/clock.h"
 #include "base/config.h"
@@ -8,6 +8,7 @@
 #include "base/parse.h"
 #include "base/secret.h"
 #include "base/str.h"
+#include "batch/backtest.h"
 #include "batch/pipeline.h"
 #include "db/db.h"
 
@@ -26,7 +27,10 @@ static const char usage[] =
     "  --tenant N    only this tenant\n"
     "  --force       every stage now, whether due or not\n"
     "  --once        as without it: one pass\n"
-    "  --now TIME    the clock; needs RETIVO_TESTING=1\n";
+    "  --now TIME    the clock; needs RETIVO_TESTING=1\n"
+    "usage: retivo-batch backtest --tenant N [--playbook ID] [--days 30]\n"
+    "What a playbook, or the whole set, would have done over past days, as\n"
+    "JSON.\n";
 
 enum {
 	OPT_STAGE = 1,
@@ -35,7 +39,9 @@ enum {
 	OPT_ONCE,
 	OPT_FORCE,
 	OPT_VERSION,
-	OPT_HELP
+	OPT_HELP,
+	OPT_PLAYBOOK,
+	OPT_DAYS
 };
 
 static const struct option long_options[] = {
@@ -46,6 +52,13 @@ static const struct option long_options[] = {
 	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const struct option backtest_options[] = {
+	{ "tenant", required_argument, NULL, OPT_TENANT },
+	{ "playbook", required_argument, NULL, OPT_PLAYBOOK },
+	{ "days", required_argument, NULL, OPT_DAYS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -113,6 +126,33 @@ static int read_options(int argc, char **argv, struct pipeline_options *ret)
 	return optind == argc ? -1 : usage_error("too many arguments");
 }
 
+static int read_backtest(int argc, char **argv, struct backtest_request *ret)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", backtest_options, NULL)) !=
+	       -1) {
+		switch (c) {
+		case OPT_TENANT:
+			if (!parse_i64(optarg, 1, INT64_MAX, &ret->tenant_id))
+				return usage_error("--tenant needs a number");
+			break;
+		case OPT_PLAYBOOK:
+			ret->playbook_id = optarg;
+			break;
+		case OPT_DAYS:
+			if (!parse_i64(optarg, 1, INT32_MAX, &ret->days))
+				return usage_error("--days needs a number");
+			break;
+		default:
+			return usage_error(NULL);
+		}
+	}
+	if (ret->tenant_id == 0)
+		return usage_error("--tenant N is missing");
+	return optind == argc ? -1 : usage_error("too many arguments");
+}
+
 static bool load_config(struct config *ret)
 {
 	struct str problems;
@@ -137,9 +177,12 @@ static bool load_config(struct config *ret)
 int main(int argc, char **argv)
 {
 	struct pipeline_options options = { .stage = NULL };
+	struct backtest_request request = { .tenant_id = 0 };
+	bool backtest = argc > 1 && streq(argv[1], "backtest");
+	int status = backtest ? read_backtest(argc - 1, argv + 1, &request)
+			      : read_options(argc, argv, &options);
 	struct config config;
 	struct db *db;
-	int status = read_options(argc, argv, &options);
 	bool ok;
 
 	if (status >= 0)
@@ -155,7 +198,8 @@ int main(int argc, char **argv)
 		return 1;
 	db = db_new(config.batch_database_url, "retivo-batch",
 		    config.db_connect_timeout_s, STATEMENT_TIMEOUT_MS);
-	ok = pipeline_run(db, &config, &options);
+	ok = backtest ? batch_backtest(db, &config, &request)
+		      : pipeline_run(db, &config, &options);
 	db_free(db);
 	curl_global_cleanup();
 	return ok ? 0 : 1;

@@ -86,6 +86,8 @@ bool condition_is_empty(const struct condition *cond);
 struct condition_at {
 	size_t tenant;
 	size_t now;
+	/* Nothing behind now counts: for a time that is past (back-test). */
+	bool past;
 };
 
 /*

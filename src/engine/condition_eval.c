@@ -69,7 +69,7 @@ static bool holds(const struct condition *node, const struct clause_result *r,
 static void write_statement(struct op *op, struct sql *q, const char *user_id,
 			    const struct condition_clause *clauses, size_t n)
 {
-	struct condition_at at;
+	struct condition_at at = { 0 };
 
 	sql_init(q, op->arena);
 	at.tenant = sql_bind(q, ARG_I64(op->tenant_id));

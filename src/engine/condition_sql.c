@@ -402,6 +402,13 @@ static void write_event_from(const struct condition *node, struct sql *q,
 		sql_add(q, " AND d.user_id = c.user_id AND d.event = ");
 		sql_arg(q, ARG_TEXT(node->name));
 	}
+	if (at->past) {
+		if (node->name_id >= 0)
+			sql_add(q, " AND d.last_at <= ");
+		else
+			sql_add(q, " AND d.ts <= ");
+		sql_ref(q, at->now);
+	}
 	if (node->within_days == 0)
 		return;
 	if (node->name_id >= 0)
@@ -481,6 +488,10 @@ static void write_milestone_from(const struct condition *node, struct sql *q,
 	sql_ref(q, at->tenant);
 	sql_add(q, " AND m.user_id = c.user_id AND m.milestone = ");
 	sql_arg(q, ARG_TEXT(node->name));
+	if (at->past) {
+		sql_add(q, " AND m.reached_at <= ");
+		sql_ref(q, at->now);
+	}
 }
 
 static void write_milestone(const struct condition *node, struct sql *q,

@@ -246,7 +246,7 @@ static void write_facts_sql(struct op *op, struct sql *q,
 			    size_t clause_count, const char *const *ids,
 			    size_t id_count)
 {
-	struct condition_at at;
+	struct condition_at at = { 0 };
 
 	at.tenant = sql_bind(q, ARG_I64(op->tenant_id));
 	at.now = sql_bind(q, ARG_TIME(op->now_us));

@@ -77,7 +77,7 @@ static const struct gate gates[] = {
 
 static struct condition_at bind_at(struct op *op, struct sql *q)
 {
-	struct condition_at at;
+	struct condition_at at = { 0 };
 
 	at.tenant = sql_bind(q, ARG_I64(op->tenant_id));
 	at.now = sql_bind(q, ARG_TIME(op->now_us));

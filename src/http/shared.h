@@ -15,7 +15,7 @@
 
 enum shared_kind {
 	SHARED_PASSWORD, /* argon2id */
-	SHARED_OUTWARD,	 /* model, webhook test, Stripe */
+	SHARED_OUTWARD,	 /* model, webhook test, Stripe; back-tests */
 	SHARED_KINDS
 };
 

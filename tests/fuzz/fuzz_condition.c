@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	static const struct condition_event events[] = { { "export", 3 } };
 	struct condition_segment segments[] = { { "loop", NULL } };
 	struct condition_env env = { segments, 1, milestones, 1, events, 1 };
-	struct condition_at at = { 1, 2 };
+	struct condition_at at = { .tenant = 1, .now = 2 };
 	struct arena *arena = arena_new();
 	struct json_object *doc;
 	struct condition *cond;

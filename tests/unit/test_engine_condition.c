@@ -188,7 +188,7 @@ static const char *repeated(const char *clause, int n)
 START_TEST(condition_counts_clauses)
 {
 	struct condition *cond;
-	struct condition_at at = { 1, 2 };
+	struct condition_at at = { .tenant = 1, .now = 2 };
 	struct sql q;
 
 	/* The costliest clause, as often as it may be: it fits. */
@@ -320,7 +320,7 @@ static const struct {
 
 static void write_sql(const char *doc, struct sql *q)
 {
-	struct condition_at at;
+	struct condition_at at = { 0 };
 	struct condition *cond;
 
 	ck_assert_msg(condition_parse(&op, "e", json(doc), &env, &cond), "%s",
@@ -465,7 +465,7 @@ static const struct {
 
 START_TEST(condition_writes_the_next_time)
 {
-	struct condition_at at = { 1, 2 };
+	struct condition_at at = { .tenant = 1, .now = 2 };
 	struct condition *cond;
 	struct sql q;
 

@@ -139,6 +139,12 @@ export class Stack {
 			log: join(this.logs, "batch.log"), ...without_env(options) });
 	}
 
+	/* retivo-batch with these words: {code, stdout, stderr}. */
+	run_batch(args, options = {}) {
+		return run(program("retivo-batch"), args, { env: this.settings, cwd: "/",
+			log: join(this.logs, "admin.log"), ...options });
+	}
+
 	/* SQL as the role that row-level security does not bind. */
 	sql(text, ...values) {
 		return this.cluster.query("retivo_admin", text, values);

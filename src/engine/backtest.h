@@ -1,0 +1,42 @@
+/*
+ * Back-test: a playbook, or the whole set of active ones, run over days that
+ * are past. For the end of each UTC day every customer's state is made again
+ * from the daily counts, the same predicates as in match say whom a playbook
+ * would have matched, the gates are applied to the messages that the
+ * back-test itself would have sent, and the days behind tell how those
+ * customers fared. Writes nothing.
+ *
+ * What it cannot know: traits, preferences and expansion signals are those of
+ * today (an opt-out counts from its day); each message goes on its day,
+ * whoever approves it and whatever the quality checks say; the customers did
+ * not get the messages, so their fate says what the playbook aims at, not what
+ * it does. For that compare the holdout's, and, once it runs, lift.
+ */
+#ifndef ENGINE_BACKTEST_H
+#define ENGINE_BACKTEST_H
+
+#include "base/op.h"
+
+#define BACKTEST_DAYS_MAX 90
+#define BACKTEST_LISTED	  200 /* contacts that are told one by one */
+
+struct json_out;
+
+struct backtest_options {
+	const char *playbook_id; /* any status; NULL: all active ones */
+	int64_t days;		 /* 1 to BACKTEST_DAYS_MAX, today the last */
+	int64_t customers_max;	 /* a stable sample when more; 0: all */
+};
+
+/*
+ * Inside the caller's transaction, on op->tenant_id at op->now_us; writes
+ * members into an open object. Memory is bounded by a chunk of customers and
+ * the contacts listed.
+ * Fails: FAIL_NOT_FOUND for the playbook; FAIL_INVALID when it does not
+ * compile.
+ */
+MUST_CHECK bool backtest_run(struct op *op,
+			     const struct backtest_options *options,
+			     struct json_out *j);
+
+#endif

@@ -1,0 +1,141 @@
+/* Back-tests: against what the batch really did day by day, and by themselves. */
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { start_stack } from "./lib/stack.mjs";
+import { Random } from "./lib/generate.mjs";
+import { activate, drift, new_user, ok, refused, win_back, DAY } from "./lib/cases.mjs";
+
+let stack;
+
+before(async () => {
+	stack = await start_stack({ mail: true });
+});
+after(() => stack?.stop());
+
+const today = Math.floor(Date.now() / DAY) * DAY;
+const iso_day = (ms) => new Date(ms).toISOString().slice(0, 10);
+
+/* Lives of some customers, event by event, for the days before today. */
+function lives(random, people, days) {
+	const found = [];
+	for (let i = 0; i < people; i++) {
+		const user_id = new_user("past");
+		const start = random.below(days - 3), stop = start + 2 + random.below(days - start);
+		const rhythm = 0.3 + random.below(7) / 10;
+		for (let d = start; d < days; d++) {
+			/* Some stop for good, some come back after a while. */
+			const gone = d > stop && !(i % 3 === 0 && d > stop + 10);
+			if (d !== start && (gone || random.below(100) / 100 > rhythm))
+				continue;
+			for (let n = 0; n <= random.below(4); n++)
+				found.push({ user_id, day: d, event: ["login", "report_created", "invite_sent"][random.below(3)],
+					timestamp: new Date(today - (days - d) * DAY + random.below(DAY - 1000)).toISOString() });
+		}
+	}
+	return found;
+}
+
+const playbooks = [
+	win_back({ name: "Win back", entry_conditions: { lifecycle_stage: ["at_risk", "churned"],
+		days_since_last_activity: { gte: 7 } },
+		exit_conditions: { event: { name: "login", within_days: 2 } },
+		constraints: { channels: ["in_app"], cooldown_days: 9, max_per_customer: 2, holdout: 0.2 } }),
+	win_back({ name: "Invite", entry_conditions: { event: { name: "login", within_days: 5, count: { gte: 2 } },
+		milestone: { not_reached: "invited" }, activation_score: { lt: 1 } },
+		exit_conditions: { milestone: { reached: "invited" } },
+		constraints: { channels: ["in_app"], priority: 200, holdout: 0.1 } }),
+	win_back({ name: "Well done", entry_conditions: { health: { gte: 60 }, lifecycle_stage: "active" },
+		constraints: { channels: ["in_app"], cooldown_days: 3, holdout: 0 } }),
+];
+
+test("the whole set: who, when and which playbook, as the batch really did", async () => {
+	const days = 24, random = new Random(11);
+	const tenant = await stack.tenant("Past");
+	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto", config: {
+		milestones: [{ name: "invited", event: "invite_sent", count: 2 }],
+		frequency_cap: { count: 2, days: 7 }, attribution_days: 5 } }));
+	for (const playbook of playbooks)
+		await activate(tenant, playbook);
+	const events = lives(random, 40, days);
+	for (let d = 0; d < days; d++) {
+		const list = events.filter((e) => e.day === d).map(({ day, ...event }) => event);
+		while (list.length > 0)
+			ok(await tenant.ingest.track(...list.splice(0, 100)));
+		await stack.batch({ tenant: tenant.id, now: new Date(today - (days - d - 1) * DAY - 1) });
+		/* The same text again would wait for a person. */
+		await stack.sql("update interventions set message_body = id::text" +
+			" where tenant_id = $1 and sent_at is not null", tenant.id);
+	}
+	const real = (await stack.sql("select user_id, p.name, planned_at from interventions i" +
+		" join playbooks p on p.tenant_id = i.tenant_id and p.id = i.playbook_id" +
+		" where i.tenant_id = $1 and i.sent_at is not null", tenant.id))
+		.map((i) => `${i.user_id} ${iso_day(new Date(i.planned_at))} ${i.name}`).toSorted();
+	const held = (await stack.sql("select user_id, p.name, exposed_at from exposures e" +
+		" join playbooks p on p.tenant_id = e.tenant_id and p.id = e.playbook_id" +
+		" where e.tenant_id = $1 and arm = 'held_out'", tenant.id))
+		.map((e) => `${e.user_id} ${iso_day(new Date(e.exposed_at))} ${e.name}`).toSorted();
+	assert.ok(real.length > 30 && held.length > 2, `${real.length} ${held.length}`);
+	const test = ok(await tenant.viewer.post("/api/playbooks/backtest", { days: days + 1 }));
+	const of = (held_out) => test.contacts.filter((c) => c.held_out === held_out &&
+		c.day !== iso_day(today)).map((c) => `${c.user_id} ${c.day} ${c.playbook_name}`).toSorted();
+	assert.deepEqual(of(false), real);
+	assert.deepEqual(of(true), held);
+	const { stdout } = await stack.run_batch(["backtest", "--tenant", String(tenant.id),
+		"--days", String(days + 1)]);
+	assert.deepEqual(JSON.parse(stdout).playbooks, test.playbooks);
+	for (const playbook of test.playbooks) {
+		const sum = (o) => Object.values(o).reduce((a, b) => a + b, 0);
+		assert.equal(sum(playbook.outcomes), playbook.contacted);
+		assert.equal(sum(playbook.held_out_outcomes), playbook.held_out);
+		assert.equal(playbook.by_day.reduce((n, d) => n + d.contacted, 0), playbook.contacted);
+	}
+});
+
+test("a draft: when it would have written, how they fared, and nothing is stored", async () => {
+	const tenant = await stack.tenant("Draft");
+	const back = await drift(tenant.ingest, new_user("back"), {}, 12);
+	const gone = await drift(tenant.ingest, new_user("gone"), {}, 12);
+	const out = await drift(tenant.ingest, new_user("out"), {}, 12);
+	ok(await tenant.ingest.track({ user_id: back, event: "login",
+		timestamp: new Date(today - 2 * DAY + 1000).toISOString() }));
+	await stack.batch({ tenant: tenant.id });
+	ok(await tenant.editor.put(`/api/customers/${out}/preferences`, { opted_out: true }));
+	await stack.sql("update customers set opted_out_at = now() - interval '30 days'" +
+		" where tenant_id = $1 and opted_out", tenant.id);
+	const { id } = ok(await tenant.editor.post("/api/playbooks", win_back()), 201);
+	const before = await stack.sql("select count(*) from decisions, interventions");
+	const test = ok(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 20 }));
+	const [{ contacted, outcomes, not_contacted, status }] = test.playbooks;
+	assert.equal(status, "draft");
+	assert.equal(test.customers, 3);
+	assert.deepEqual(not_contacted, { opted_out: 1 });
+	const of = (user) => test.contacts.find((c) => c.user_id === user);
+	assert.equal(of(back).outcome, "positive");
+	assert.equal(of(back).cause, "stage_better");
+	assert.equal(of(gone).outcome, "pending");
+	assert.equal(of(gone).lifecycle_stage, "at_risk");
+	assert.equal(of(gone).day, of(back).day);
+	assert.equal(outcomes.positive, 1);
+	assert.ok(contacted >= 2);
+	assert.deepEqual(await stack.sql("select count(*) from decisions, interventions"), before);
+});
+
+test("a sample when there are too many, and what is refused", async () => {
+	const tenant = await stack.tenant("Many");
+	const { id } = ok(await tenant.editor.post("/api/playbooks", win_back()), 201);
+	await stack.sql("insert into customers (tenant_id, user_id, stage_since, first_activity_at," +
+		" last_activity_at, created_at, updated_at) select $1, 'm' || n, now(), now(), now(), now(), now()" +
+		" from generate_series(1, 4000) n", tenant.id);
+	const test = ok(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 90 }));
+	assert.equal(test.sampled, true);
+	assert.ok(test.customers > 1400 && test.customers < 1950, `${test.customers}`);
+	const again = ok(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 90 }));
+	assert.deepEqual(again, test);
+	refused(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 91 }), 400, "days");
+	refused(await tenant.viewer.post("/api/playbooks/x/backtest", { days: 2 }), 404);
+	const other = await stack.tenant("Other");
+	refused(await other.viewer.post(`/api/playbooks/${id}/backtest`, {}), 404);
+	const bad = await stack.run_batch(["backtest", "--tenant", String(tenant.id), "--playbook", "x"],
+		{ check: false });
+	assert.equal(bad.code, 1);
+});

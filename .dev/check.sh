@@ -55,6 +55,12 @@ unit_tests() { make -C "$1" -j"$(nproc)" check; }
 
 browser() { BUILD_DIR=$1 "$here/tests/browser/run"; }
 
+simulation() {
+	local dir=$1
+	shift
+	BUILD_DIR=$dir "$here/tests/sim/run" "$@"
+}
+
 end_to_end() { BUILD_DIR=$1 "$here/tests/e2e/run"; }
 
 lint() { make -C "$1" lint; }
@@ -64,7 +70,8 @@ openapi_lint() { "$here/tests/lint/openapi"; }
 shell_lint() {
 	shellcheck -x "$here/dev" "$here/nginx/render" "$here/.ci/run" \
 		"$here/tests/e2e/run" "$here/tests/lint/openapi" \
-		"$here/tests/stack/run" "$here/tests/browser/run"
+		"$here/tests/stack/run" "$here/tests/browser/run" \
+		"$here/tests/sim/run"
 }
 
 cmd_check() {
@@ -79,6 +86,11 @@ cmd_check() {
 		step e2e end_to_end "$dir/gcc" || true
 		step stack "$here/tests/stack/run" || true
 		step browser browser "$dir/gcc" || true
+		if [ "${1:-}" = long ]; then
+			step sim-long simulation "$dir/gcc" long || true
+		else
+			step sim simulation "$dir/gcc" || true
+		fi
 	fi
 	if step clang build_with "$dir/clang" CC=clang; then
 		step clang-unit unit_tests "$dir/clang" || true

@@ -40,6 +40,7 @@ static const struct {
 	{ "kill_switch", US_PER_HOUR },
 	{ "paused", US_PER_HOUR },
 	{ "cooldown", 6 * US_PER_HOUR },
+	{ "win_back_step", 6 * US_PER_HOUR },
 	{ "frequency_cap", 6 * US_PER_HOUR },
 	{ "open_intervention", US_PER_HOUR },
 	{ "daily_budget", US_PER_HOUR },
@@ -180,18 +181,20 @@ static bool store_matches(struct op *op, const struct chunk *c,
 		       ARG_TEXTS(users, count), ARG_UUIDS(playbooks, count),
 		       ARG_TEXTS(closed, count)) &&
 	       db_exec(op, NULL,
-		       "DELETE FROM gate_results o WHERE tenant_id = $1"
-		       " AND user_id = ANY ($2) AND NOT EXISTS (SELECT FROM"
+		       "DELETE FROM gate_results o USING unnest($2::text[])"
+		       " w (u) WHERE o.tenant_id = $1 AND o.user_id = w.u"
+		       " AND NOT EXISTS (SELECT FROM"
 		       " unnest($3::text[], $4::uuid[], $5::text[])"
-		       " x (u, p, g) WHERE u = o.user_id"
+		       " x (u, p, g) WHERE x.u = o.user_id"
 		       " AND p = o.playbook_id AND g IS NOT NULL)",
 		       ARG_I64(op->tenant_id), ARG_TEXTS(c->ids, c->count),
 		       ARG_TEXTS(users, count), ARG_UUIDS(playbooks, count),
 		       ARG_TEXTS(closed, count)) &&
 	       /* A match of before that holds no longer is no candidate. */
 	       db_exec(op, NULL,
-		       "DELETE FROM candidates o WHERE tenant_id = $1"
-		       " AND user_id = ANY ($2) AND matched_at < $3",
+		       "DELETE FROM candidates o USING unnest($2::text[]) x (u)"
+		       " WHERE o.tenant_id = $1 AND o.user_id = x.u"
+		       " AND o.matched_at < $3",
 		       ARG_I64(op->tenant_id), ARG_TEXTS(c->ids, c->count),
 		       ARG_TIME(op->now_us));
 }

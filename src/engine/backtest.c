@@ -22,6 +22,7 @@ enum shut {
 	SHUT_EXIT,
 	SHUT_COOLDOWN,
 	SHUT_MAX,
+	SHUT_STEP,
 	SHUT_CAP,
 	SHUT_CHANNEL,
 	SHUT_LOST, /* another playbook spoke */
@@ -29,8 +30,9 @@ enum shut {
 	SHUTS
 };
 static const char *const shut_words[SHUTS] = {
-	"opted_out",	 "exit_met",   "cooldown", "max_per_customer",
-	"frequency_cap", "no_channel", "lost",	   "daily_budget"
+	"opted_out",	    "exit_met",	     "cooldown",
+	"max_per_customer", "win_back_step", "frequency_cap",
+	"no_channel",	    "lost",	     "daily_budget"
 };
 
 /* A message that would have been sent, or was held out. */
@@ -172,11 +174,35 @@ static int64_t sent_lately(const struct backtest *b, const struct chunk *k,
 	return n;
 }
 
+/*
+ * The step before of a series, sent since the last activity. Of one playbook
+ * alone nothing is known of the steps before: it is taken for sent.
+ */
+static bool is_next_step(const struct backtest *b, const struct chunk *k,
+			 size_t user, const struct playbook *pb,
+			 const struct past_state *s)
+{
+	if (pb->win_back_step <= 1 || b->options->playbook_id != NULL)
+		return true;
+	for (size_t p = 0; p < b->playbook_count; p++) {
+		int64_t sent = k->pairs[user * b->playbook_count + p].sent_day;
+
+		if (b->playbooks[p].win_back_step == pb->win_back_step - 1 &&
+		    sent >= 0 && day_end(k->op, b, sent) > s->last_us)
+			return true;
+	}
+	return false;
+}
+
 /* The first gate that is shut for a match; SHUTS: none. */
 static enum shut gate_of(const struct backtest *b, const struct chunk *k,
 			 size_t user, const struct playbook *pb,
-			 const struct pair *pair, unsigned marks, int64_t day)
+			 const struct past_state *s, unsigned marks,
+			 int64_t day)
 {
+	size_t p = (size_t)(pb - b->playbooks);
+	const struct pair *pair = &k->pairs[user * b->playbook_count + p];
+
 	if (marks & PAST_OPTED_OUT)
 		return SHUT_OPTED_OUT;
 	if (marks & PAST_EXIT)
@@ -185,6 +211,8 @@ static enum shut gate_of(const struct backtest *b, const struct chunk *k,
 		return SHUT_COOLDOWN;
 	if (pb->max_per_customer > 0 && pair->sent >= pb->max_per_customer)
 		return SHUT_MAX;
+	if (!is_next_step(b, k, user, pb, s))
+		return SHUT_STEP;
 	if (sent_lately(b, k, user, day) >= b->tenant.config.cap_count)
 		return SHUT_CAP;
 	if (marks & PAST_NO_CHANNEL)
@@ -258,7 +286,7 @@ static void decide_user(struct backtest *b, struct chunk *k, size_t user,
 		if (!(marks[p] & PAST_ENTRY))
 			continue;
 		pair->matched = true;
-		pair->shut = gate_of(b, k, user, pb, pair, marks[p], day);
+		pair->shut = gate_of(b, k, user, pb, s, marks[p], day);
 		if (pair->shut != SHUTS)
 			continue;
 		if (spoken) {

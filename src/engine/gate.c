@@ -52,6 +52,9 @@ static const struct gate gates[] = {
 	GATE("cooldown", GATE_SQL_COOLDOWN,
 	     "'rest of ' || coalesce(p.constraints->>'cooldown_days', '7')"
 	     " || ' days after this playbook''s last message'"),
+	GATE("win_back_step", GATE_SQL_WIN_BACK_STEP,
+	     "coalesce('step ' || (p.constraints->>'win_back_step')"
+	     " || ' of a series', 'no series')"),
 	GATE("frequency_cap", GATE_SQL_FREQUENCY_CAP,
 	     "'at most ' || coalesce(t.config->'frequency_cap'->>'count', '3')"
 	     " || ' messages in '"
@@ -70,7 +73,8 @@ static const struct gate gates[] = {
 /* Of those whose draw is under the holdout: the rest of the chain. */
 #define HELD_OUT                                                               \
 	"(NOT " GATE_SQL_HOLDOUT " AND " GATE_SQL_COOLDOWN                     \
-	" AND " GATE_SQL_FREQUENCY_CAP " AND " GATE_SQL_OPEN_INTERVENTION      \
+	" AND " GATE_SQL_WIN_BACK_STEP " AND " GATE_SQL_FREQUENCY_CAP          \
+	" AND " GATE_SQL_OPEN_INTERVENTION                                     \
 	" AND NOT EXISTS (SELECT FROM exposures e"                             \
 	" WHERE e.tenant_id = c.tenant_id AND e.playbook_id = p.id"            \
 	" AND e.user_id = c.user_id))"
@@ -211,6 +215,7 @@ bool gate_match(struct op *op, const struct playbook *playbooks,
 		struct sql q;
 
 		sql_init(&q, op->arena);
+		sql_keep(&q);
 		struct condition_at at = bind_at(op, &q);
 		write_users(&q, &at, user_ids, user_count);
 		for (size_t n = 0;
@@ -247,6 +252,7 @@ bool gate_next(struct op *op, const struct playbook *playbooks,
 		struct sql q;
 
 		sql_init(&q, op->arena);
+		sql_keep(&q);
 		struct condition_at at = bind_at(op, &q);
 		write_users(&q, &at, user_ids, user_count);
 		sql_add(&q, "SELECT u.i, least('infinity'::timestamptz");

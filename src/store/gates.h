@@ -14,7 +14,8 @@
  * Names and order, as they stand in gate_results.gate and in
  * interventions.hold:
  *   kill_switch, playbook_active, entry, tracked_limit, opted_out, paused,
- *   holdout, cooldown, frequency_cap, open_intervention, daily_budget,
+ *   holdout, cooldown, win_back_step, frequency_cap, open_intervention,
+ *   daily_budget,
  * and at the claim also
  *   shadow_mode, quiet_hours, channel_off, no_address, no_transport.
  * "entry" is the playbook's compiled condition; "no_transport" is known to
@@ -46,12 +47,16 @@
 
 #define GATE_SQL_OPTED_OUT "(NOT c.opted_out)"
 
-/* A person paused a message to this customer and has not let it go on. */
+/*
+ * A person paused a message to this customer and has not let it go on.
+ * Counted over the customer's own rows: with NOT EXISTS a planner that knows
+ * little of the table may walk the whole queue for each customer.
+ */
 #define GATE_SQL_PAUSED                                                        \
-	"(NOT EXISTS (SELECT FROM interventions o"                             \
-	" WHERE o.tenant_id = c.tenant_id AND o.user_id = c.user_id"           \
-	" AND o.status = 'planned' AND o.paused_at IS NOT NULL"                \
-	" AND " GATE_SQL_COUNTS "))"
+	"((SELECT count(*) FILTER (WHERE o.status = 'planned'"                 \
+	" AND o.paused_at IS NOT NULL AND " GATE_SQL_COUNTS ")"                \
+	" FROM interventions o WHERE o.tenant_id = c.tenant_id"                \
+	" AND o.user_id = c.user_id) = 0)"
 
 /* Draw of this customer and playbook, in [0, 1). */
 #define GATE_SQL_DRAW "stable_draw(p.id::text || ':' || c.user_id)"
@@ -85,6 +90,23 @@
 	" < (p.constraints->>'max_per_customer')::numeric))"
 
 /*
+ * A series of playbooks with win_back_step 1, 2, ... goes on only where the
+ * step before was sent in this very absence, that is since the customer's
+ * last activity. Automatic only.
+ */
+#define GATE_SQL_WIN_BACK_STEP                                                 \
+	"(coalesce((p.constraints->>'win_back_step')::numeric, 1) <= 1"        \
+	" OR EXISTS (SELECT FROM interventions o JOIN playbooks b"             \
+	" ON b.tenant_id = o.tenant_id AND b.id = o.playbook_id"               \
+	" WHERE o.tenant_id = c.tenant_id AND o.user_id = c.user_id"           \
+	" AND (o.sent_at IS NOT NULL OR o.status = 'shadow')"                  \
+	" AND " GATE_SQL_COUNTS                                                \
+	" AND (b.constraints->>'win_back_step')::numeric"                      \
+	" = (p.constraints->>'win_back_step')::numeric - 1"                    \
+	" AND coalesce(o.sent_at, o.planned_at)"                               \
+	" > coalesce(c.last_activity_at, '-infinity')))"
+
+/*
  * Messages that reached, or may have reached, this customer over all
  * playbooks in the tenant's frequency_cap, by default 3 in 7 days. The row
  * being claimed is approved and so never counts itself. Automatic only:
@@ -106,10 +128,10 @@
 
 /* Something for this customer waits already, of whatever playbook. */
 #define GATE_SQL_OPEN_INTERVENTION                                             \
-	"(NOT EXISTS (SELECT FROM interventions o"                             \
-	" WHERE o.tenant_id = c.tenant_id AND o.user_id = c.user_id"           \
-	" AND o.status IN ('planned', 'approved', 'sending')"                  \
-	" AND " GATE_SQL_COUNTS "))"
+	"((SELECT count(*) FILTER (WHERE o.status IN"                          \
+	" ('planned', 'approved', 'sending') AND " GATE_SQL_COUNTS ")"         \
+	" FROM interventions o WHERE o.tenant_id = c.tenant_id"                \
+	" AND o.user_id = c.user_id) = 0)"
 
 /*
  * Automatic messages drafted today, over the tenant and for the playbook:

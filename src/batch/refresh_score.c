@@ -224,8 +224,9 @@ static bool write_health_ledger(struct op *op, const struct changes *c,
 	    "INSERT INTO score_ledger (tenant_id, user_id, id, at, what,"
 	    " old_value, new_value, cause, parts)"
 	    " SELECT $1, u.user_id, u.id, $2, 'health', l.new_value,"
-	    " u.new::text, $3, u.parts FROM unnest($4::text[], $5::uuid[],"
-	    " $6::bigint[], $7::jsonb[]) u (user_id, id, new, parts)"
+	    /* Few get so far: the others' parts need not be read. */
+	    " u.new::text, $3, u.parts::jsonb FROM unnest($4::text[],"
+	    " $5::uuid[], $6::bigint[], $7::text[]) u (user_id, id, new, parts)"
 	    " LEFT JOIN LATERAL (SELECT s.new_value FROM score_ledger s"
 	    " WHERE s.tenant_id = $1 AND s.user_id = u.user_id"
 	    " AND s.what = 'health' ORDER BY s.id DESC LIMIT 1) l ON true"
@@ -234,7 +235,7 @@ static bool write_health_ledger(struct op *op, const struct changes *c,
 	    ARG_TEXTS(c->health_user, c->health_n),
 	    ARG_UUIDS(c->health_id, c->health_n),
 	    ARG_I64S(c->health_new, c->health_n),
-	    ARG_JSONS(c->health_parts, c->health_n),
+	    ARG_TEXTS(c->health_parts, c->health_n),
 	    ARG_I64(SCORE_HEALTH_STEP));
 }
 

@@ -12,7 +12,7 @@
 #include "engine/decide.h"
 #include "store/erase.h"
 
-#define BUILTIN_CHUNK 500
+#define BUILTIN_CHUNK 2000
 #define MODEL_CHUNK   64
 #define RENEW_US      (15 * US_PER_SECOND)
 

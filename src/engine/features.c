@@ -259,6 +259,7 @@ bool features_load(struct op *op, const struct tenant_config *config,
 	struct sql q;
 
 	sql_init(&q, op->arena);
+	sql_keep(&q);
 	at.tenant = sql_bind(&q, ARG_I64(op->tenant_id));
 	at.today =
 	    sql_bind(&q, ARG_TEXT(clock_write_day(op->arena, op->now_us)));

@@ -52,9 +52,11 @@ function owned_folder(path) {
 }
 
 export class Cluster {
-	/* home: a folder of the cluster's own, with a short path. */
-	constructor(home) {
+	/* home: a folder of the cluster's own, with a short path. settings:
+	 * PostgreSQL's, over the defaults of start(). */
+	constructor(home, settings = {}) {
 		this.home = home;
+		this.settings = settings;
 		this.data = join(home, "data");
 		this.sockets = home;
 	}
@@ -84,6 +86,7 @@ export class Cluster {
 			shared_buffers: "64MB", log_min_messages: "warning",
 			/* A test that holds a transaction open fails fast. */
 			idle_in_transaction_session_timeout: "60s",
+			...this.settings,
 		};
 		const args = ["-D", this.data];
 		for (const [name, value] of Object.entries(settings))

@@ -59,19 +59,20 @@ const apply = (cluster, env) =>
 export class Stack {
 	/*
 	 * settings: environment over the defaults. mail: true for .eml files
-	 * in this.mail_dir. site: values for nginx/render.
+	 * in this.mail_dir. site: values for nginx/render. postgres: settings of
+	 * the database server.
 	 */
-	constructor({ settings = {}, mail = false, site = {} } = {}) {
+	constructor({ settings = {}, mail = false, site = {}, postgres = {} } = {}) {
 		this.home = new_folder("rv-");
 		this.logs = folder(this.home, "logs");
-		this.options = { settings, mail, site };
+		this.options = { settings, mail, site, postgres };
 	}
 
 	async start() {
 		try {
 			const shared = process.env.RETIVO_E2E_BASE;
 			const keys = shared ?? folder(this.home, "base");
-			this.cluster = new Cluster(join(this.home, "pg"));
+			this.cluster = new Cluster(join(this.home, "pg"), this.options.postgres);
 			if (!shared)
 				await make_certificate(keys);
 			if (shared)

@@ -57,7 +57,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(7, 'billing'),
 	(8, 'log of deliveries'),
 	(9, 'lift'),
-	(10, 'model planner');
+	(10, 'model planner'),
+	(11, 'sources of events');
 
 -- ---------------------------------------------------------------- global --
 
@@ -338,6 +339,14 @@ CREATE INDEX events_received ON events USING brin (received_at)
 	WITH (autosummarize = on);
 -- Takes what no month holds, so that no insert ever fails.
 CREATE TABLE events_default PARTITION OF events DEFAULT;
+
+-- When each connector last brought something.
+CREATE TABLE event_sources (
+	tenant_id bigint NOT NULL REFERENCES tenants (tenant_id),
+	source text NOT NULL, -- track, segment, posthog, mixpanel
+	last_event_at timestamptz NOT NULL,
+	PRIMARY KEY (tenant_id, source)
+);
 
 -- Idempotency keys (the first 16 bytes of BLAKE2b of source and key) of the
 -- duplicate window: 30 days, kept by the maintain stage.

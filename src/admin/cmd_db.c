@@ -328,6 +328,22 @@ static const char model_planner[] =
     "GRANT SELECT ON model_state TO retivo_api, retivo_batch;\n"
     "GRANT INSERT, UPDATE ON model_state TO retivo_batch;\n";
 
+/* When each connector last brought something. */
+static const char event_sources[] =
+    "CREATE TABLE event_sources (\n"
+    "tenant_id bigint NOT NULL REFERENCES tenants (tenant_id),\n"
+    "source text NOT NULL,\n"
+    "last_event_at timestamptz NOT NULL,\n"
+    "PRIMARY KEY (tenant_id, source)\n"
+    ");\n"
+    "ALTER TABLE event_sources ENABLE ROW LEVEL SECURITY,\n"
+    "FORCE ROW LEVEL SECURITY;\n"
+    "CREATE POLICY tenant ON event_sources\n"
+    "USING (tenant_id = app_tenant())\n"
+    "WITH CHECK (tenant_id = app_tenant());\n"
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON event_sources\n"
+    "TO retivo_api, retivo_batch;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -343,6 +359,7 @@ static const struct step steps[] = {
 	{ 8, "log of deliveries", delivery_log, false },
 	{ 9, "lift", lift, false },
 	{ 10, "model planner", model_planner, false },
+	{ 11, "sources of events", event_sources, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

@@ -10,12 +10,10 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/secret.h"
-#include "base/template.h"
 #include "db/db.h"
 #include "db/db_tx.h"
+#include "engine/library.h"
 #include "engine/playbook_doc.h"
-
-#include <glob.h>
 
 #define DEMO_EMAIL "demo@example.com"
 /* Of this installation: a second demo does not lock the first one out. */
@@ -150,19 +148,13 @@ static bool store_customers(struct op *op, struct demo *demo)
 	return ok;
 }
 
-/* One document of templates/playbooks as an active playbook. */
-static bool add_playbook(struct op *op, const char *file,
+/* One of the ready-made playbooks as an active one. */
+static bool add_playbook(struct op *op, const struct library_item *item,
 			 const struct tenant_config *config)
 {
-	const char *text;
-	struct json_object *doc;
+	struct json_object *doc = item->document;
 	struct playbook pb;
 	struct db_row row;
-
-	if (!template_load(op, arena_printf(op->arena, "playbooks/%s", file),
-			   &text) ||
-	    !json_parse(op, text, strlen(text), &doc))
-		return false;
 	struct playbook_docs docs = {
 		.entry = json_member(doc, "entry_conditions"),
 		.exit = json_member(doc, "exit_conditions"),
@@ -170,13 +162,14 @@ static bool add_playbook(struct op *op, const char *file,
 		.hints = json_member(doc, "strategy_hints"),
 	};
 	struct playbook_row in = {
-		.name = json_get_text(doc, "name", file),
+		.name = json_get_text(doc, "name", item->key),
 		.lifecycle_area = json_get_text(doc, "lifecycle_area", NULL),
 		.entry_conditions = json_text(op->arena, docs.entry),
 		.exit_conditions =
 		    docs.exit ? json_text(op->arena, docs.exit) : "{}",
 		.strategy_hints = json_text(op->arena, docs.hints),
 	};
+
 	/* Everybody in the demo can be written to. */
 	if (!db_one(op, &row, "SELECT ($1 || '{\"holdout\": 0}')::text AS c",
 		    ARG_JSON(json_text(op->arena, docs.constraints))))
@@ -188,24 +181,19 @@ static bool add_playbook(struct op *op, const char *file,
 	       playbook_set_status(op, "operator", &in, "active");
 }
 
-/* The ready-made playbooks, in the order of their names. */
 static bool add_playbooks(struct op *op)
 {
-	const char *pattern = arena_printf(op->arena, "%s/playbooks/*.json",
-					   op->config->templates);
 	struct tenant_config config;
-	glob_t files;
-	bool ok = true;
+	struct library_item *items;
+	size_t count;
 
-	if (!tenant_config_load(op, &config))
+	if (!tenant_config_load(op, &config) ||
+	    !library_load(op, &items, &count))
 		return false;
-	if (glob(pattern, 0, NULL, &files) != 0)
-		return op_fail(op, FAIL_INTERNAL, "no_playbooks",
-			       "cannot read %s", pattern);
-	for (size_t i = 0; ok && i < files.gl_pathc; i++)
-		ok = add_playbook(op, basename(files.gl_pathv[i]), &config);
-	globfree(&files);
-	return ok;
+	for (size_t i = 0; i < count; i++)
+		if (!add_playbook(op, &items[i], &config))
+			return false;
+	return true;
 }
 
 static bool add_partitions(struct op *op)

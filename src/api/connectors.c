@@ -3,9 +3,12 @@
  * that POST /api/track stores, in one transaction.
  */
 #include "api/connector_map.h"
+#include "api/reply.h"
 #include "api/routes.h"
 #include "api/vendor_body.h"
 #include "base/clock.h"
+#include "db/db.h"
+#include "store/source.h"
 
 static int by_text(const void *a, const void *b)
 {
@@ -66,8 +69,11 @@ static bool store(struct op *op, const struct request *rq,
 	    !connector_map(op, source->connector, root, in) ||
 	    !check_age(op, in))
 		return false;
-	return in->count == 0 || events_store(op, source->name, in->events,
-					      in->count, &stored, &duplicates);
+	if (in->count == 0)
+		return true;
+	return source_seen(op, source->name) &&
+	       events_store(op, source->name, in->events, in->count, &stored,
+			    &duplicates);
 }
 
 static void write_counts(struct op *op, struct json_out *j,
@@ -224,7 +230,30 @@ static bool connectors_mixpanel_call(struct op *op, const struct request *rq,
 	return true;
 }
 
+/* ------------------------------------------------------------------ list -- */
+
+static bool connectors_list(struct op *op, const struct request *rq,
+			    struct response *rs)
+{
+	struct db_rows rows;
+
+	(void)rq;
+	return db_rows(op, &rows,
+		       "SELECT x.name, x.path, s.last_event_at"
+		       " FROM (VALUES (1, 'track', '/api/track'),"
+		       " (2, 'segment', '/api/connectors/segment'),"
+		       " (3, 'posthog', '/api/connectors/posthog'),"
+		       " (4, 'mixpanel', '/api/connectors/mixpanel'))"
+		       " x (i, name, path) LEFT JOIN event_sources s"
+		       " ON s.tenant_id = $1 AND s.source = x.name"
+		       " ORDER BY x.i",
+		       ARG_I64(op->tenant_id)) &&
+	       reply_rows(op, rs, 200, "connectors", &rows);
+}
+
 const struct route connectors_routes[] = {
+	{ HTTP_GET, "/api/connectors", ACCESS_VIEWER, connectors_list,
+	  "listConnectors", 0 },
 	{ HTTP_POST, "/api/connectors/segment", ACCESS_INGEST,
 	  connectors_segment, "ingestSegment", ROUTE_CORS },
 	{ HTTP_POST, "/api/connectors/posthog", ACCESS_INGEST,

@@ -8,6 +8,7 @@
 #include "api/track_body.h"
 #include "base/clock.h"
 #include "http/body.h"
+#include "store/source.h"
 
 /* Names the events that are older than what the tenant's plan keeps. */
 static bool check_ages(struct op *op, const struct track_body *body)
@@ -51,7 +52,8 @@ static bool events_track(struct op *op, const struct request *rq,
 
 	if (!read_body(op, rq, &body))
 		return false;
-	if (!events_store(op, "api", body.events, body.count, &accepted,
+	if (!source_seen(op, "track") ||
+	    !events_store(op, "api", body.events, body.count, &accepted,
 			  &duplicates))
 		return false;
 	response_json_begin(rs, 200, &j);

@@ -4,7 +4,7 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 25
+#define ROUTE_LISTS 29
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
@@ -21,18 +21,22 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ escalations_routes, escalations_route_count },
 		{ events_routes, events_route_count },
 		{ explain_routes, explain_route_count },
+		{ intervention_bulk_routes, intervention_bulk_route_count },
 		{ intervention_edit_routes, intervention_edit_route_count },
 		{ interventions_routes, interventions_route_count },
+		{ library_routes, library_route_count },
 		{ personal_data_routes, personal_data_route_count },
 		{ playbooks_routes, playbooks_route_count },
 		{ privacy_routes, privacy_route_count },
 		{ sessions_routes, sessions_route_count },
 		{ settings_routes, settings_route_count },
 		{ settings_copy_routes, settings_copy_route_count },
+		{ settings_preview_routes, settings_preview_route_count },
 		{ shadow_routes, shadow_route_count },
 		{ system_routes, system_route_count },
 		{ team_routes, team_route_count },
 		{ timeline_routes, timeline_route_count },
+		{ timeseries_routes, timeseries_route_count },
 		{ webhooks_routes, webhooks_route_count },
 	};
 

@@ -291,6 +291,7 @@ const acts = {
 	rejectIntervention: async (t) => [await message(t), { reason: "too soon" }],
 	rollbackIntervention: async (t) => [await sent_message(t), { reason: "wrong" }],
 	flagIntervention: async (t) => [await message(t), { reason: "odd" }],
+	bulkInterventions: async (t) => ({ action: "approve", ids: [await message(t)] }),
 	editIntervention: async (t) => [await message(t), { message_body: "Other" }],
 	createEscalation: (t) => ({ user_id: t.user, playbook_id: t.playbook,
 		severity: "Low", reason: "look" }),

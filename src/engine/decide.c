@@ -93,6 +93,16 @@ static bool spend(struct decide_tenant *tenant, struct decide_record *records,
 	return true;
 }
 
+/* Both budgets have something left for the user's winner. */
+static bool has_room(const struct decide_tenant *tenant,
+		     const struct decide_record *records,
+		     const struct decide_user *user)
+{
+	size_t p = (size_t)(user->contenders[0].playbook - tenant->playbooks);
+
+	return tenant->budget_left > 0 && records[p].day_left > 0;
+}
+
 /*
  * The winner is held out: it is noted where its message would have been
  * made, and the next contender has its chance.
@@ -285,8 +295,12 @@ static bool plan_round(struct op *op, struct decide_tenant *tenant,
 			again = true;
 			continue;
 		}
-		/* A model that waits takes nothing from the day either. */
-		if (calls->asked && !decide_answer(op, tenant, calls, user)) {
+		/*
+		 * A model that waits takes nothing from the day either. Who has
+		 * no room was not asked about.
+		 */
+		if (calls->asked && has_room(tenant, records, user) &&
+		    !decide_answer(op, tenant, calls, user)) {
 			user->changed = true;
 			continue;
 		}

@@ -343,6 +343,20 @@ test("the day's tokens: when they are used up the built-in planner goes on", asy
 	assert.equal(model.calls.length, asked);
 });
 
+test("a playbook's day is over: the model is asked about the next one", async () => {
+	const tenant = await stack.tenant("Acme");
+	for (let i = 0; i < 3; i++)
+		await drift(tenant.ingest, new_user("model"));
+	await activate(tenant, win_back({ name: "First", constraints: { priority: 200, max_per_day: 1 } }));
+	await activate(tenant, win_back({ name: "Second" }));
+	model.clear({});
+	await stack.batch({ tenant: tenant.id });
+	assert.deepEqual(model.calls.map((c) => c.data.playbook.name).toSorted(), ["First", "Second", "Second"]);
+	const all = await decisions(tenant);
+	assert.deepEqual(all.map((d) => d.planner), Array(3).fill("standin-1"));
+	assert.equal((await interventions(tenant)).length, 3);
+});
+
 test("a tenant can do without the model; so does the test twin", async () => {
 	const { tenant } = await decided({ config: { model: { enabled: false } } });
 	assert.equal(model.calls.length, 0);

@@ -21,7 +21,7 @@ const stack = await start_stack({ settings: { RETIVO_BATCH_MAX_S: "3600" }, post
 	fsync: "on", shared_buffers: "1GB", max_wal_size: "8GB", checkpoint_timeout: "30min",
 	wal_compression: "lz4", max_parallel_workers_per_gather: "0" } });
 const sql = (text, ...values) => stack.sql(text, ...values);
-const { id: tenant } = await stack.tenant("Scale");
+const { id: tenant, viewer } = await stack.tenant("Scale");
 
 /* {seconds, peak_mb} of one stage. */
 async function stage(name) {
@@ -131,6 +131,15 @@ try {
 	const [{ made }] = await sql("select count(*)::int as made from decisions where tenant_id = $1", tenant);
 	console.log(`${n} customers with candidates, ${made} decisions`);
 	note("decide: built-in planner", made / got.seconds, 5000, "/s", true, got.peak_mb);
+	const times = [];
+	for (let i = 0; i < 9; i++) {
+		const asked = performance.now();
+		const { status } = await viewer.get("/api/analytics?range=30d");
+		if (status !== 200)
+			throw new Error(`analytics answers ${status}`);
+		times.push(performance.now() - asked);
+	}
+	note("analytics of 30 days", times.toSorted((a, b) => a - b)[4], 100, "ms", false);
 	console.table(rows);
 } finally {
 	await stack.stop();

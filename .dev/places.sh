@@ -146,7 +146,7 @@ list_settings() {
 	if [ -z "${RETIVO_SMTP_URL:-}" ]; then
 		setting RETIVO_MAIL_DIR "$var/mail"
 	fi
-	for name in ${!RETIVO_SMTP_@} ${!RETIVO_STRIPE_@} RETIVO_MAIL_FROM \
+	for name in ${!RETIVO_SMTP_@} ${!RETIVO_STRIPE_@} ${!RETIVO_LLM_@} RETIVO_MAIL_FROM \
 		RETIVO_OUTBOUND_ALLOW \
 		RETIVO_WORKERS RETIVO_LOG_LEVEL RETIVO_TESTING RETIVO_CLOCK; do
 		if [ -n "${!name:-}" ]; then

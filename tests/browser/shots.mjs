@@ -8,9 +8,9 @@ import { chromium } from "playwright-core";
 
 const out = process.argv[2];
 const { RETIVO_URL: url, RETIVO_EMAIL: email, RETIVO_PASSWORD: password } = process.env;
-const settings = ["general", "sending", "brand", "shadow", "keys", "team", "plan", "webhooks", "audit"];
+const settings = ["general", "sending", "brand", "lifecycle", "shadow", "keys", "connectors", "team", "plan", "webhooks", "audit"];
 const pages = [["overview", "/"], ["customers", "/customers"], ["customer", "/customers/demo-1999"],
-	["interventions", "/interventions"], ["escalations", "/escalations"], ["playbooks", "/playbooks"],
+	["interventions", "/interventions"], ["escalations", "/escalations"], ["playbooks", "/playbooks"], ["analytics", "/analytics"],
 	...settings.map((name) => [`settings-${name}`, `/settings/${name}`])];
 
 mkdirSync(out, { recursive: true });

@@ -13,7 +13,7 @@ import { attempt } from "./ui/toast.js";
 const links = [
 	["/", "Overview", "overview"], ["/customers", "Customers", "customers"],
 	["/interventions", "Interventions", "interventions"], ["/escalations", "Escalations", "escalations"],
-	["/playbooks", "Playbooks", "playbooks"], ["/settings", "Settings", "settings"],
+	["/playbooks", "Playbooks", "playbooks"], ["/analytics", "Analytics", "analytics"], ["/settings", "Settings", "settings"],
 ];
 
 export function Frame({ who }) {
@@ -51,7 +51,7 @@ export function Frame({ who }) {
 			<main>
 				${down && html`<div class="strip bad" role="alert">Retivo cannot be reached. Trying again…</div>`}
 				${settings?.kill_switch_active && html`<div class="strip bad" role="status">The kill switch is on: nothing is sent.</div>`}
-				${settings?.shadow_mode && html`<div class="strip warn" role="status">Shadow mode: messages are recorded, none is sent.</div>`}
+				${settings?.shadow_mode && html`<div class="strip warn" role="status"><span>Shadow mode: messages are recorded, none is sent.</span></div>`}
 				${who.tenant?.mode === "test" && html`<div class="strip warn" role="status">Test mode: nothing leaves this tenant.</div>`}
 				<${Content} path=${path} />
 			</main>

@@ -11,6 +11,7 @@ const routes = [
 	["/customers", () => import("./pages/customers.js")],
 	["/customers/:id", () => import("./pages/customer.js")],
 	["/interventions", () => import("./pages/interventions.js")],
+	["/analytics", () => import("./pages/analytics.js")],
 	["/escalations", () => import("./pages/escalations.js")],
 	["/settings", () => import("./pages/settings.js")],
 	["/settings/:section", () => import("./pages/settings.js")],

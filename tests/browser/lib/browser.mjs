@@ -13,8 +13,8 @@ import { start_stack } from "../../e2e/lib/stack.mjs";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 export const password = "correct horse battery";
 
-export const pages = ["/", "/customers", "/customers/u-1", "/interventions", "/interventions?status=all", "/escalations", "/playbooks",
-	...["general", "sending", "brand", "shadow", "keys", "team", "plan", "webhooks", "audit"].map((name) => `/settings/${name}`)];
+export const pages = ["/", "/customers", "/customers/u-1", "/interventions", "/interventions?status=all", "/escalations", "/playbooks", "/analytics",
+	...["general", "sending", "brand", "lifecycle", "shadow", "keys", "connectors", "team", "plan", "webhooks", "audit"].map((name) => `/settings/${name}`)];
 
 /* A tenant with three customers, a playbook, two messages and a case. */
 export async function start() {

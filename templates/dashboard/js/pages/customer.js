@@ -1,12 +1,13 @@
 /* One customer: how they are and why, what they did, what was sent, what they want. */
 import { api } from "../api.js";
-import { useApi } from "../data.js";
+import { useApi, usePages } from "../data.js";
 import { count, elsewhere, percent, plain, words } from "../format.js";
-import { html } from "../html.js";
+import { html, useState } from "../html.js";
 import { navigate } from "../router.js";
 import { may } from "../session.js";
-import { Badge, Button, Card, Facts, Health, Icon, Load, Page, Time } from "../ui/basics.js";
+import { Badge, Button, Card, Facts, Failure, Health, Icon, Load, Page, Skeleton, Time } from "../ui/basics.js";
 import { ask } from "../ui/dialog.js";
+import { Pager } from "../ui/table.js";
 import { attempt, toast } from "../ui/toast.js";
 
 export default function Customer({ id }) {
@@ -29,9 +30,9 @@ export default function Customer({ id }) {
 		<//>`;
 }
 
-function Detail({ data: { customer, events, interventions }, path, reload }) {
+function Detail({ data: { customer }, path, reload }) {
 	return html`<div class="detail"><div>
-			<${Scores} of=${customer} /><${Timeline} zone=${customer.timezone} events=${events} interventions=${interventions} /></div><div>
+			<${Scores} of=${customer} path=${path} /><${Timeline} path=${path} zone=${customer.timezone} /></div><div>
 			<${About} of=${customer} /><${Milestones} of=${customer.milestone_progress ?? []} />
 			<${Preferences} of=${customer} path=${path} reload=${reload} /></div></div>`;
 }
@@ -48,7 +49,7 @@ const About = ({ of }) => html`
 	]} /><//>`;
 
 /* Each score with the parts it is made of. */
-function Scores({ of }) {
+function Scores({ of, path }) {
 	const parts = of.score_parts ?? {};
 	const rows = ["health", "risk", "engagement", "activation", "expansion"].filter((name) => parts[name]);
 	return html`
@@ -60,21 +61,40 @@ function Scores({ of }) {
 						<span class="track" aria-hidden="true"><span style=${{ width: `${part.value * 100}%` }}></span></span>
 						<span class="number">${percent(part.value)} <span class="faint">weight ${Number(part.weight.toFixed(2))}</span></span>`)}</div>
 				</details>`)}
+			<${Reasons} path=${path} />
 		<//>`;
 }
 
-function Timeline({ events, interventions, zone }) {
-	const items = [
-		...events.map((one) => ({ at: one.timestamp, title: one.event, text: Object.entries(one.properties ?? {}).map(([key, value]) => `${key}: ${plain(value)}`).join(", ") })),
-		...interventions.map((one) => ({ at: one.delivered_at ?? one.sent_at ?? one.planned_at, message: one, title: one.subject ?? "Message" })),
-	].sort((a, b) => b.at.localeCompare(a.at)).slice(0, 60);
+/* What each kind says, and its icon. */
+const kinds = {
+	event: ["clock", ({ event, properties }) => html`${event} <span class="faint">${Object.entries(properties).slice(0, 4).map(([key, value]) => `${key}: ${plain(value)}`).join(", ")}</span>`],
+	change: ["overview", ({ what, old_value, new_value, cause }) => html`${words(what)} ${old_value === null ? "is" : html`from <${Badge} value=${old_value} /> to`} <${Badge} value=${new_value} /> <span class="faint">by ${{ events: "what they did", time: "time", config: "a change of settings" }[cause] ?? cause}</span>`],
+	milestone: ["start", ({ milestone }) => html`Reached <b>${words(milestone)}</b>`],
+	message: ["interventions", ({ intervention_id, subject, channel, status, playbook_name, reason }) => html`<a class="link" href=${`/interventions?status=all&selected=${intervention_id}`}>${subject ?? playbook_name ?? "Message"}</a> <${Badge} value=${status} /> <span class="faint">${words(channel)}${reason ? `, ${reason}` : ""}</span>`],
+	outcome: ["check", ({ outcome, cause, playbook_name }) => html`Outcome of ${playbook_name ?? "a message"}: <${Badge} value=${outcome} /> <span class="faint">${words(cause)}</span>`],
+};
+const filters = [["", "Everything"], ["event", "Events"], ["change", "Stages"], ["message", "Messages"], ["milestone", "Milestones"], ["outcome", "Outcomes"]];
+
+function Timeline({ path, zone }) {
+	const [types, setTypes] = useState("");
+	const list = usePages(`${path}/timeline`, "timeline", { types }, 30);
 	return html`
-		<${Card} title="What happened">${items.length === 0 ? html`<p class="soft">Nothing yet.</p>` : html`
-			<ul class="list">${items.map((item, i) => html`
-				<li key=${i}><span><${Icon} name=${item.message ? "interventions" : "clock"} /> ${item.title}
-					${item.message && html` <${Badge} value=${item.message.status} />`} <span class="faint">${item.text}</span></span>
-					<${Time} at=${item.at} zone=${zone} /></li>`)}</ul>`}
+		<${Card} title="What happened" actions=${html`<select aria-label="Kind" value=${types} onChange=${(event) => setTypes(event.target.value)}>
+			${filters.map(([key, text]) => html`<option key=${key} value=${key}>${text}</option>`)}</select>`}>
+			${list.rows === undefined ? (list.error ? html`<${Failure} error=${list.error} retry=${list.reload} />` : html`<${Skeleton} />`)
+				: list.rows.length === 0 ? html`<p class="soft">Nothing yet.</p>` : html`
+					<ul class="list timeline">${list.rows.map((item, i) => html`
+						<li key=${i} class=${item.type}><span><${Icon} name=${kinds[item.type][0]} /> ${kinds[item.type][1](item.data)}</span>
+							<${Time} at=${item.at} zone=${zone} /></li>`)}</ul><${Pager} of=${list} />`}
 		<//>`;
+}
+
+/* Why it is as it is: the rule of the stage, and when time changes it. */
+function Reasons({ path }) {
+	const answer = useApi(`${path}/explain`);
+	const reason = answer.data?.scores?.stage?.reason;
+	const next = answer.data?.next_eval_at;
+	return reason ? html`<p class="soft">Stage by rule: ${words(reason).toLowerCase()}.${next ? html` Looked at again <${Time} at=${next} />.` : ""}</p>` : null;
 }
 
 const Milestones = ({ of }) => of.length > 0 && html`

@@ -4,12 +4,13 @@
  */
 import { api } from "../api.js";
 import { useApi, usePages } from "../data.js";
-import { percent, words } from "../format.js";
-import { html, useEffect, useRef } from "../html.js";
+import { percent, plural, words } from "../format.js";
+import { html, useEffect, useRef, useState } from "../html.js";
 import { useQuery } from "../router.js";
 import { may } from "../session.js";
 import { Badge, Button, Card, Empty, Facts, Failure, Health, Icon, Load, Notice, Page, Skeleton, Tabs, Time } from "../ui/basics.js";
 import { ask } from "../ui/dialog.js";
+import { Field, Submit, useForm } from "../ui/form.js";
 import { useKeys } from "../ui/keys.js";
 import { Pager } from "../ui/table.js";
 import { attempt, toast } from "../ui/toast.js";
@@ -26,13 +27,18 @@ export default function Interventions() {
 	const one = rows[at];
 	const box = useRef();
 	const select = (i) => rows[i] && setQuery({ selected: rows[i].id });
-	const act = useActs(one, list);
+	const [picked, setPicked] = useState(new Set());
+	const [editing, setEditing] = useState(null);
+	const act = useActs(one, list, () => setEditing(one.id));
+	const pick = (id) => setPicked((old) => new Set(old.has(id) ? [...old].filter((other) => other !== id) : [...old, id]));
+	const bulk = useBulk(picked, list, () => setPicked(new Set()));
+	const canPick = may("editor") && status === "planned" && channel !== "escalate";
 	const keyed = (name) => () => one && act[name] && act[name]();
 	useKeys([
 		["j", "Next message", () => select(at + 1)], ["k", "Previous message", () => select(at - 1)],
 		["Enter", "Read the message", () => document.getElementById("message")?.focus()],
 		...(may("editor") ? [["a", "Approve", keyed("approve")], ["r", "Reject", keyed("reject")],
-			["p", "Pause", keyed("pause")], ["f", "Flag", keyed("flag")]] : []),
+			["e", "Edit", keyed("edit")], ["p", "Pause", keyed("pause")], ["f", "Flag", keyed("flag")]] : []),
 	]);
 	useEffect(() => {
 		box.current?.querySelector("[aria-current=true]")?.scrollIntoView({ block: "nearest" });
@@ -45,21 +51,72 @@ export default function Interventions() {
 					${[["", "Every channel"], ...["email", "in_app", "webhook", "crm", "escalate"].map((name) => [name, words(name)])].map(([key, text]) => html`<option key=${key} value=${key}>${text}</option>`)}
 				</select>
 			</div>
+			${canPick && rows.length > 0 && html`<${BulkBar} picked=${picked} rows=${rows} setPicked=${setPicked} bulk=${bulk} />`}
 			${list.rows === undefined ? (list.error ? html`<${Failure} error=${list.error} retry=${list.reload} />` : html`<${Skeleton} lines=${10} />`)
 				: rows.length === 0 ? html`<${Card}><${Empty} title=${status === "planned" ? "Nothing waits for you" : "Nothing here"}>The batch looks each minute for customers whom a playbook can help.<//><//>`
 					: html`<div class="queue">
 						<${Card} flush><div class="queue-list" ref=${box} role="group" aria-label="Messages" tabindex="0">${rows.map((row, i) => html`
-							<button type="button" key=${row.id} aria-current=${i === at ? "true" : undefined} onClick=${() => select(i)}>
-								<strong>${row.subject ?? row.message_body?.split("\n").find((line) => line.length > 24) ?? "No text"}</strong>
-								<span class="line"><span>${row.user_id} · ${names.get(row.playbook_id) ?? "by hand"}</span><${Time} at=${row.planned_at} /></span>
-							</button>`)}</div><${Pager} of=${list} /><//>
-						<${Detail} key=${one.id} one=${one} playbook=${names.get(one.playbook_id)} act=${act} />
+							<div class="queue-row" key=${row.id}>
+								${canPick && row.channel !== "escalate" && html`<input type="checkbox" aria-label=${`Pick the message to ${row.customer_name ?? row.user_id}`} checked=${picked.has(row.id)} onChange=${() => pick(row.id)} />`}
+								<button type="button" aria-current=${i === at ? "true" : undefined} onClick=${() => select(i)}>
+									<strong>${row.subject ?? row.message_body?.split("\n").find((line) => line.length > 24) ?? "No text"}</strong>
+									<span class="line"><span>${row.customer_name ?? row.user_id} · ${names.get(row.playbook_id) ?? "by hand"}</span><${Time} at=${row.planned_at} /></span>
+								</button></div>`)}</div><${Pager} of=${list} /><//>
+						<${Detail} key=${one.id} one=${one} playbook=${names.get(one.playbook_id)} act=${act} list=${list} editing=${editing === one.id} endEdit=${() => setEditing(null)} />
 					</div>`}
 		<//>`;
 }
 
+/* Many at once: each moves by its own rules, and what did not is told. */
+function useBulk(picked, list, clear) {
+	const send = (action, reason, done) => attempt(async () => {
+		const answer = await api("POST", "/api/interventions/bulk", { action, ids: [...picked], ...(reason && { reason }) });
+		await list.reload();
+		clear();
+		const refused = answer.results.length - answer.done;
+		toast(`${plural(answer.done, "message")} ${done}.${refused ? ` ${refused} had changed meanwhile.` : ""}`);
+	});
+	return {
+		approve: async () => await ask({ title: `Approve ${plural(picked.size, "message")}?`, text: "They go out with the next run, within quiet hours and caps.", action: "Approve them" })
+			&& send("approve", null, "approved"),
+		reject: async () => {
+			const reason = await ask({ title: `Reject ${plural(picked.size, "message")}`, action: "Reject them", danger: true, input: { label: "Why are they not right?" } });
+			return reason && send("reject", reason, "rejected");
+		},
+	};
+}
+
+function BulkBar({ picked, rows, setPicked, bulk }) {
+	const all = rows.filter((row) => row.channel !== "escalate").map((row) => row.id);
+	const passed = rows.filter((row) => row.channel !== "escalate" && row.checks_passed && !row.paused_at).map((row) => row.id);
+	return html`<div class="actions bulk" role="group" aria-label="Many at once">
+		<span class="soft">${picked.size === 0 ? "Pick messages to decide on many at once:" : `${picked.size} picked`}</span>
+		<${Button} onClick=${() => setPicked(new Set(picked.size === all.length ? [] : all))}>${picked.size === all.length ? "None" : "All on this page"}<//>
+		<${Button} onClick=${() => setPicked(new Set(passed))}>Those that passed the checks<//>
+		${picked.size > 0 && html`<${Button} kind="primary" icon="check" onClick=${bulk.approve}>Approve ${picked.size}<//>
+			<${Button} kind="danger" icon="close" onClick=${bulk.reject}>Reject ${picked.size}<//>`}
+	</div>`;
+}
+
+/* The checks run again when it is saved. */
+function Editor({ one, list, onEnd }) {
+	const form = useForm({ subject: one.subject ?? "", message_body: one.message_body ?? "" }, async (values) => {
+		const saved = await api("PATCH", `/api/interventions/${one.id}`, { message_body: values.message_body,
+			...(one.channel === "email" && { subject: values.subject }) });
+		await list.reload();
+		toast(saved.checks_passed ? "Saved. All checks passed." : "Saved. A check failed: look at it before you approve.");
+		onEnd();
+	});
+	return html`<form class="form" onSubmit=${form.submit}>
+		${one.channel === "email" && html`<${Field} form=${form} name="subject" label="Subject" required maxlength="200" />`}
+		<${Field} form=${form} name="message_body" label="Message" rows=${10} required />
+		${one.status === "approved" && html`<${Notice} tone="warn">It is approved: with another text it needs another approval.<//>`}
+		<div class="actions"><${Submit} form=${form}>Save and check again<//><${Button} onClick=${onEnd}>Cancel<//></div>
+	</form>`;
+}
+
 /* What can be done with the message at hand; what its state forbids is absent. */
-function useActs(one, list) {
+function useActs(one, list, edit) {
 	if (!one || !may("editor"))
 		return {};
 	const path = one.channel === "escalate" && one.status === "planned"
@@ -85,6 +142,8 @@ function useActs(one, list) {
 		acts.approve = () => put("approve", undefined, "Approved. It goes out with the next run.");
 		acts.reject = () => withText({ title: "Reject this message", label: "Why is it not right?", action: "Reject", danger: true }, "reject", "reason", "The message is rejected.");
 	}
+	if (["planned", "approved"].includes(one.status) && one.channel !== "escalate")
+		acts.edit = edit;
 	if (["planned", "approved"].includes(one.status) && !one.paused_at)
 		acts.pause = () => put("pause", undefined, "Paused until somebody approves it.");
 	if (["approved", "sent", "delivered"].includes(one.status))
@@ -105,9 +164,9 @@ async function rollback(path, list) {
 }
 
 const buttons = [["approve", "Approve", "check", "primary"], ["handle", "Handled", "check", "primary"], ["delegate", "Write a mail instead", "interventions"],
-	["pause", "Pause", "pause"], ["flag", "Flag", "flag"], ["rollback", "Roll back", "undo", "danger"], ["reject", "Reject", "close", "danger"]];
+	["edit", "Edit", "edit"], ["pause", "Pause", "pause"], ["flag", "Flag", "flag"], ["rollback", "Roll back", "undo", "danger"], ["reject", "Reject", "close", "danger"]];
 
-function Detail({ one, playbook, act }) {
+function Detail({ one, playbook, act, list, editing, endEdit }) {
 	const state = useApi(`/api/customers/${encodeURIComponent(one.user_id)}`);
 	const customer = state.data?.customer;
 	const checks = one.quality_checks?.checks ?? [];
@@ -118,8 +177,9 @@ function Detail({ one, playbook, act }) {
 				${one.lapsed_at && html`<${Notice} tone="warn">An earlier approval lapsed, because the text or the customer changed.<//>`}
 				${one.flagged && html`<${Notice} tone="warn">Flagged: ${one.flag_reason}<//>`}
 				${one.reason && html`<p class="soft">${one.reason}</p>`}
+				${editing ? html`<${Editor} one=${one} list=${list} onEnd=${endEdit} />` : html`
 				${one.subject && html`<p><strong>${one.subject}</strong></p>`}
-				<div class="message" id="message" tabindex="-1">${one.message_body ?? "No text."}</div>
+				<div class="message" id="message" tabindex="-1">${one.message_body ?? "No text."}</div>`}
 				<div class="actions">${buttons.filter(([name]) => act[name]).map(([name, text, icon, kind]) => html`
 					<${Button} key=${name} kind=${kind} icon=${icon} onClick=${act[name]}>${text}<//>`)}</div>
 			</div><//>

@@ -5,6 +5,7 @@ import { useApi } from "../data.js";
 import { count, percent, words } from "../format.js";
 import { html } from "../html.js";
 import { useQuery } from "../router.js";
+import { Guide } from "./guide.js";
 import { Badge, Card, Empty, Load, Page, Tabs, Time } from "../ui/basics.js";
 
 export const stages = ["new", "onboarding", "active", "recovered", "at_risk", "churned"];
@@ -18,6 +19,7 @@ export default function Overview() {
 	return html`
 		<${Page} title="Overview" actions=${html`<${Tabs} label="Range" value=${range}
 			items=${[["7d", "7 days"], ["30d", "30 days"], ["90d", "90 days"]]} onChange=${(next) => setQuery({ range: next })} />`}>
+			<${Guide} />
 			<${Load} of=${analytics} lines=${10}>${(data) => data.kpis.total_users === 0
 				? html`<${Card}><${Empty} title="No customers yet">They appear with their first event.<//><//>`
 				: html`<${Numbers} data=${data} /><${Charts} data=${data} />`}<//>

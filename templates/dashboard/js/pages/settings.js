@@ -4,15 +4,17 @@ import { html } from "../html.js";
 import { may } from "../session.js";
 import { Empty, Load, Page } from "../ui/basics.js";
 import { Audit } from "./settings/audit.js";
+import { Connectors } from "./settings/connectors.js";
 import { Brand, General, Sending } from "./settings/general.js";
 import { Keys } from "./settings/keys.js";
+import { Lifecycle } from "./settings/lifecycle.js";
 import { Shadow } from "./settings/shadow.js";
 import { Plan, Team } from "./settings/team.js";
 import { Webhooks } from "./settings/webhooks.js";
 
 const sections = [
-	["general", "General", General], ["sending", "Sending", Sending], ["brand", "Brand", Brand], ["shadow", "Shadow mode", Shadow],
-	["keys", "API keys", Keys], ["team", "Team", Team], ["plan", "Plan", Plan],
+	["general", "General", General], ["sending", "Sending", Sending], ["brand", "Brand", Brand], ["lifecycle", "Stages and scores", Lifecycle], ["shadow", "Shadow mode", Shadow],
+	["keys", "API keys", Keys], ["connectors", "Connectors", Connectors], ["team", "Team", Team], ["plan", "Plan", Plan],
 	["webhooks", "Webhooks", Webhooks, "admin"], ["audit", "Audit log", Audit, "admin"],
 ];
 

@@ -1,12 +1,20 @@
 /* Shadow mode: everything is planned, nothing is sent; and what would have been. */
 import { api } from "../../api.js";
 import { useApi } from "../../data.js";
-import { ago, count, moment, words } from "../../format.js";
+import { count, moment, words } from "../../format.js";
 import { html } from "../../html.js";
 import { may } from "../../session.js";
-import { Button, Card, Empty, Load, Notice } from "../../ui/basics.js";
+import { Button, Card, Empty, Load } from "../../ui/basics.js";
 import { Table } from "../../ui/table.js";
+import { left, useNow } from "../../ui/now.js";
 import { attempt, toast } from "../../ui/toast.js";
+
+/* Ticks for the eye; read aloud it is the time of the end. */
+function Countdown({ until }) {
+	const now = useNow();
+	return html`<div class="countdown" role="timer" aria-label=${`Ends at ${moment(until)}`}><strong class="number">${left(until, now)}</strong>
+		<span class="soft">left. It ends by itself at ${moment(until)}.</span></div>`;
+}
 
 const columns = (name) => [
 	{ title: "Of", cell: name }, { title: "Messages", class: "number", cell: (row) => count(row.messages) },
@@ -22,7 +30,7 @@ export function Shadow({ reload }) {
 	});
 	return html`<${Load} of=${report}>${(data) => html`
 		<${Card} title="Shadow mode" actions=${may("admin") && html`<${Button} kind=${data.shadow_mode ? "" : "primary"} onClick=${() => turn(!data.shadow_mode)}>${data.shadow_mode ? "End it now" : "Start for 72 hours"}<//>`}>
-			${data.shadow_mode ? html`<${Notice} tone="warn">On. It ends ${ago(data.shadow_until)}, at ${moment(data.shadow_until)}.<//>`
+			${data.shadow_mode ? html`<${Countdown} until=${data.shadow_until} />`
 				: html`<p class="soft">The pipeline records what it would send, sends nothing, and ends by itself after 72 hours.</p>`}<//>
 		${data.shadow_since && html`
 			<div class="tiles">${[["Messages", data.totals.messages], ["Customers", data.totals.customers], ["Passed the checks", data.totals.checks_passed], ["Failed a check", data.totals.checks_failed]]

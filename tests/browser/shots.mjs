@@ -10,7 +10,7 @@ const out = process.argv[2];
 const { RETIVO_URL: url, RETIVO_EMAIL: email, RETIVO_PASSWORD: password } = process.env;
 const settings = ["general", "sending", "brand", "lifecycle", "shadow", "keys", "connectors", "team", "plan", "webhooks", "audit"];
 const pages = [["overview", "/"], ["customers", "/customers"], ["customer", "/customers/demo-1999"],
-	["interventions", "/interventions"], ["escalations", "/escalations"], ["playbooks", "/playbooks"], ["analytics", "/analytics"],
+	["interventions", "/interventions"], ["escalations", "/escalations"], ["playbooks", "/playbooks"], ["playbook-new", "/playbooks/new?from=win-back-7-days"], ["library", "/playbooks/library"], ["backtest", "/playbooks/backtest"], ["analytics", "/analytics"],
 	...settings.map((name) => [`settings-${name}`, `/settings/${name}`])];
 
 mkdirSync(out, { recursive: true });

@@ -16,7 +16,11 @@ const routes = [
 	["/settings", () => import("./pages/settings.js")],
 	["/settings/:section", () => import("./pages/settings.js")],
 	["/playbooks", () => import("./pages/playbooks.js")],
+	["/playbooks/new", () => import("./pages/playbook_edit.js")],
+	["/playbooks/library", () => import("./pages/playbook_library.js")],
+	["/playbooks/backtest", () => import("./pages/playbook_backtest.js")],
 	["/playbooks/:id", () => import("./pages/playbook.js")],
+	["/playbooks/:id/edit", () => import("./pages/playbook_edit.js")],
 ].map(([pattern, load]) => ({ parts: pattern.split("/").slice(1), load }));
 
 const here = () => ({ path: location.pathname, search: location.search });

@@ -13,7 +13,7 @@ import { start_stack } from "../../e2e/lib/stack.mjs";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 export const password = "correct horse battery";
 
-export const pages = ["/", "/customers", "/customers/u-1", "/interventions", "/interventions?status=all", "/escalations", "/playbooks", "/analytics",
+export const pages = ["/", "/customers", "/customers/u-1", "/interventions", "/interventions?status=all", "/escalations", "/playbooks", "/playbooks/new", "/playbooks/new?from=win-back-7-days", "/playbooks/library", "/playbooks/backtest", "/analytics",
 	...["general", "sending", "brand", "lifecycle", "shadow", "keys", "connectors", "team", "plan", "webhooks", "audit"].map((name) => `/settings/${name}`)];
 
 /* A tenant with three customers, a playbook, two messages and a case. */

@@ -1,11 +1,13 @@
 /* One playbook: whom it is for, how it speaks, what holds it back. */
 import { api } from "../api.js";
-import { useApi } from "../data.js";
+import { useApi, usePages } from "../data.js";
 import { plain, percent, plural, words } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { may } from "../session.js";
-import { Badge, Button, Card, Empty, Facts, Load, Page } from "../ui/basics.js";
+import { Backtest } from "../ui/backtest.js";
+import { Badge, Button, Card, Empty, Facts, Failure, Load, Page, Skeleton, Time } from "../ui/basics.js";
 import { ask } from "../ui/dialog.js";
+import { Pager } from "../ui/table.js";
 import { attempt, toast } from "../ui/toast.js";
 
 export default function Playbook({ id }) {
@@ -14,7 +16,7 @@ export default function Playbook({ id }) {
 	return html`
 		<${Page} title=${book?.name ?? "Playbook"} back=${{ href: "/playbooks", text: "Playbooks" }}
 			actions=${book && may("editor") && html`<${Actions} book=${book} reload=${answer.reload} />`}>
-			<${Load} of=${answer}>${() => book ? html`<${Detail} book=${book} />` : html`<${Card}><${Empty} title="There is no such playbook" /><//>`}<//>
+			<${Load} of=${answer}>${() => book ? html`<${Detail} book=${book} reload=${answer.reload} />` : html`<${Card}><${Empty} title="There is no such playbook" /><//>`}<//>
 		<//>`;
 }
 
@@ -32,6 +34,7 @@ function Actions({ book, reload }) {
 			await set("archived");
 	};
 	return html`
+		<a class="button" href=${`/playbooks/${book.id}/edit`}>Edit</a>
 		${book.status === "active" ? html`<${Button} icon="pause" onClick=${() => set("paused")}>Pause<//>`
 			: html`<${Button} kind="primary" icon="check" onClick=${() => set("active")}>Activate<//>`}
 		${book.status !== "archived" && html`<${Button} kind="danger" onClick=${archive}>Archive<//>`}`;
@@ -39,16 +42,41 @@ function Actions({ book, reload }) {
 
 const pairs = (of, leaveOut = []) => Object.entries(of ?? {}).filter(([key]) => !leaveOut.includes(key)).map(([key, value]) => [words(key), list(value)]);
 
-function Detail({ book }) {
+function Detail({ book, reload }) {
 	const hints = book.strategy_hints ?? {};
 	return html`<div class="detail"><div>
 			<${Matching} of=${book.entry_conditions ?? {}} />
 			<${Card} title="Done when"><${Clauses} of=${book.exit_conditions ?? {}} none="No condition ends it early." /><//>
 			<${Card} title="What it says">${hints.subject && html`<p><strong>${hints.subject}</strong></p>`}
-				${hints.message ? html`<div class="message">${hints.message}</div>` : html`<p class="soft">The planner writes each message.</p>`}<//></div><div>
+				${hints.message ? html`<div class="message">${hints.message}</div>` : html`<p class="soft">The planner writes each message.</p>`}<//>
+			<${Backtest} path=${`/api/playbooks/${book.id}/backtest`} /></div><div>
 			<${Card} title="State"><${Facts} of=${[["State", html`<${Badge} value=${book.status} />`], ["Area", words(book.lifecycle_area)], ["Success", percent(book.success_rate)], ["Version", book.version]]} /><//>
 			<${Card} title="Limits"><${Facts} of=${pairs(book.constraints, ["lifecycle_area"])} /><//>
-			<${Card} title="How it speaks"><${Facts} of=${pairs(hints, ["subject", "message", "messages"])} /><//></div></div>`;
+			<${Card} title="How it speaks"><${Facts} of=${pairs(hints, ["subject", "message", "messages"])} /><//>
+			<${Versions} book=${book} reload=${reload} /></div></div>`;
+}
+
+const parts = ["name", "entry_conditions", "exit_conditions", "constraints", "strategy_hints"];
+const differ = (a, b) => parts.filter((part) => JSON.stringify(a[part]) !== JSON.stringify(b[part])).map((part) => words(part).toLowerCase());
+
+/* Each as it was saved; going back saves it again as the newest. */
+function Versions({ book, reload }) {
+	const list = usePages(`/api/playbooks/${book.id}/versions`, "versions", {}, 10);
+	const restore = async (one) => {
+		if (await ask({ title: `Go back to version ${one.version}?`, text: `Its conditions, limits and texts are saved as version ${book.version + 1}.`, action: "Go back" }))
+			await attempt(async () => {
+				await api("PUT", `/api/playbooks/${book.id}`, { ...Object.fromEntries(parts.map((part) => [part, one[part]])), version: book.version });
+				await Promise.all([reload(), list.reload()]);
+				toast(`Version ${one.version} is back.`);
+			});
+	};
+	const rows = list.rows ?? [];
+	return html`<${Card} title="Versions">
+		${list.rows === undefined ? (list.error ? html`<${Failure} error=${list.error} retry=${list.reload} />` : html`<${Skeleton} />`) : html`
+		<ul class="list">${rows.map((one, i) => html`<li key=${one.version}><span><b>${one.version}</b> <${Time} at=${one.created_at} />
+			<span class="faint"> ${rows[i + 1] ? `${differ(one, rows[i + 1]).join(", ") || "nothing"} changed` : one.version === 1 ? "created" : ""}</span></span>
+			${one.version === book.version ? html`<span class="faint">in use</span>` : may("editor") && html`<${Button} onClick=${() => restore(one)}>Go back<//>`}</li>`)}</ul>
+		<${Pager} of=${list} />`}<//>`;
 }
 
 function Matching({ of }) {

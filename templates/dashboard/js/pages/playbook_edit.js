@@ -1,0 +1,131 @@
+/* Writing a playbook: whom it is for, with a live count; limits; what it says. */
+import { api } from "../api.js";
+import { useApi, useSettled } from "../data.js";
+import { count, words } from "../format.js";
+import { html, useEffect, useState } from "../html.js";
+import { navigate, useQuery } from "../router.js";
+import { may } from "../session.js";
+import { Badge, Card, Empty, Load, Notice, Page } from "../ui/basics.js";
+import { Builder, documentOf, rowsOf } from "../ui/conditions.js";
+import { Field, Submit, splitLines, useForm } from "../ui/form.js";
+import { toast } from "../ui/toast.js";
+
+const areas = [["", "None"], ...["activation", "adoption", "retention", "expansion", "win_back"].map((area) => [area, words(area)])];
+const channels = [["email", "Email"], ["in_app", "In the product"], ["webhook", "Webhook"], ["crm", "CRM"]];
+const blank = { name: "", entry_conditions: { lifecycle_stage: ["at_risk"] }, exit_conditions: {}, constraints: {}, strategy_hints: {} };
+
+export default function PlaybookEdit({ id }) {
+	const [{ from }] = useQuery();
+	const books = useApi(id ? "/api/playbooks" : null);
+	const library = useApi(from ? "/api/playbooks/library" : null);
+	const settings = useApi("/api/settings");
+	const source = id ? books : from ? library : { data: {} };
+	const book = id ? books.data?.playbooks.find((one) => one.id === id)
+		: from ? library.data?.playbooks.find((one) => one.key === from) : blank;
+	return html`
+		<${Page} title=${id ? `Edit ${book?.name ?? "playbook"}` : "New playbook"} back=${id ? { href: `/playbooks/${id}`, text: book?.name ?? "Playbook" } : { href: "/playbooks", text: "Playbooks" }}>
+			${!may("editor") ? html`<${Card}><${Empty} title="An editor can write playbooks" /><//>` : html`
+			<${Load} of=${source} lines=${12}>${() => html`<${Load} of=${settings}>${({ tenant }) => book
+				? html`<${Form} book=${book} id=${id} config=${tenant.config ?? {}} />` : html`<${Card}><${Empty} title="There is no such playbook" /><//>`}<//>`}<//>`}
+		<//>`;
+}
+
+/* Fields ↔ constraints and hints; what has no field is kept. */
+const number = (text) => text === "" || text === null || text === undefined ? undefined : Number(text);
+const filled = (object) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined && value !== "" && !(Array.isArray(value) && value.length === 0)));
+
+function valuesOf({ name, constraints: c = {}, strategy_hints: h = {} }) {
+	return {
+		name, priority: c.priority ?? 100, cooldown_days: c.cooldown_days ?? 7, max_per_customer: c.max_per_customer ?? "", max_per_day: c.max_per_day ?? "",
+		holdout: Math.round((c.holdout ?? 0.1) * 100), requires_approval: c.requires_approval ?? false, lifecycle_area: c.lifecycle_area ?? "", match_all: c.match_all ?? false,
+		...Object.fromEntries(channels.map(([key]) => [key, c.channels ? c.channels.includes(key) : ["email", "in_app"].includes(key)])),
+		goal: h.goal ?? "", tone: h.tone ?? "", subject: h.subject ?? "", message: h.message ?? "", cta_url: h.cta_url ?? "", offers: (h.offers ?? []).join("\n"),
+	};
+}
+
+const bodyOf = (book, v, entry, exit) => ({
+	name: v.name, entry_conditions: documentOf(entry), exit_conditions: documentOf(exit),
+	constraints: filled({ ...book.constraints, channels: orderOf(book, v), priority: number(v.priority), cooldown_days: number(v.cooldown_days),
+		max_per_customer: number(v.max_per_customer), max_per_day: number(v.max_per_day), holdout: Number(v.holdout) / 100,
+		requires_approval: v.requires_approval || undefined, lifecycle_area: v.lifecycle_area, match_all: v.match_all || undefined }),
+	strategy_hints: filled({ ...book.strategy_hints, goal: v.goal, tone: v.tone, subject: v.subject, message: v.message, cta_url: v.cta_url, offers: splitLines(v.offers) }),
+});
+
+/* The order of channels is the order of preference: what was there stays first. */
+function orderOf(book, values) {
+	const before = book.constraints?.channels ?? [];
+	return [...before, ...channels.map(([key]) => key).filter((key) => !before.includes(key))].filter((key) => values[key]);
+}
+
+function Form({ book, id, config }) {
+	const [entry, setEntry] = useState(() => rowsOf(book.entry_conditions));
+	const [exit, setExit] = useState(() => rowsOf(book.exit_conditions));
+	const names = { milestones: (config.milestones ?? []).map((one) => one.name), segments: (config.segments ?? []).map((one) => one.name) };
+	const form = useForm(valuesOf(book), async (values) => {
+		const body = bodyOf(book, values, entry, exit);
+		const saved = id ? await api("PUT", `/api/playbooks/${id}`, { ...body, version: book.version }) : await api("POST", "/api/playbooks", body);
+		toast(id ? "The playbook is saved." : "The playbook is a draft. Back-test it, then activate it.");
+		navigate(`/playbooks/${saved.id}`);
+	});
+	const faults = (form.error?.details ?? []).filter(({ path }) => /^(entry|exit)_conditions/.test(path));
+	return html`
+		<form class="detail" onSubmit=${form.submit}><div>
+			<${Card} title="Name"><${Field} form=${form} name="name" label="Name" required maxlength="200" /><//>
+			<${Card} title="For whom"><div class="form">
+				<${Builder} label="For whom" rows=${entry} onChange=${setEntry} names=${names} empty="Everybody: this has to be meant." />
+				${entry.length === 0 && html`<${Field} form=${form} name="match_all" path="constraints.match_all" label="Yes, it is for everybody" type="checkbox" />`}
+				${faults.map((fault) => html`<p class="error" key=${fault.path}>${fault.path}: ${fault.message}</p>`)}</div><//>
+			<${Card} title="Done when"><${Builder} label="Done when" rows=${exit} onChange=${setExit} names=${names} empty="No condition ends it early." /><//>
+			<${Card} title="What it says"><div class="form">
+				<${Field} form=${form} name="goal" path="strategy_hints.goal" label="Goal" hint="One line, for the reasoning and for a model" />
+				<${Field} form=${form} name="tone" path="strategy_hints.tone" label="Tone" />
+				<${Field} form=${form} name="subject" path="strategy_hints.subject" label="Subject" hint="Of emails" />
+				<${Field} form=${form} name="message" path="strategy_hints.message" label="Message" rows=${8} hint="{{first_name|there}} and other placeholders are filled for each customer. Empty: a text of the area." />
+				<${Field} form=${form} name="cta_url" path="strategy_hints.cta_url" label="Link" hint="The only link that a message may hold, besides your own domains" />
+				<${Field} form=${form} name="offers" path="strategy_hints.offers" label="Offers" rows=${2} hint="One a line; no other may be made" />
+			</div><//>
+			<${Submit} form=${form}>${id ? "Save" : "Create the draft"}<//>
+		</div><div>
+			<${Preview} rows=${entry} />
+			<${Card} title="Limits"><div class="form">
+				${channels.map(([key, label]) => html`<${Field} key=${key} form=${form} name=${key} path="constraints.channels" label=${label} type="checkbox" />`)}
+				<${Field} form=${form} name="lifecycle_area" path="constraints.lifecycle_area" label="Area" options=${areas} />
+				<${Field} form=${form} name="priority" path="constraints.priority" label="Priority" type="number" hint="The higher one speaks" />
+				<${Field} form=${form} name="cooldown_days" path="constraints.cooldown_days" label="Days until it writes to the same customer again" type="number" min="0" />
+				<${Field} form=${form} name="max_per_customer" path="constraints.max_per_customer" label="Messages a customer gets at most" type="number" min="1" />
+				<${Field} form=${form} name="max_per_day" path="constraints.max_per_day" label="Messages a day at most" type="number" min="1" />
+				<${Field} form=${form} name="holdout" path="constraints.holdout" label="Holdout (%)" type="number" min="0" max="100" hint="This share never gets it: lift is measured against them" />
+				<${Field} form=${form} name="requires_approval" path="constraints.requires_approval" label="A person approves each message" type="checkbox" />
+			</div><//>
+		</div></form>`;
+}
+
+/* Who it would be now: counted while somebody builds. */
+function Preview({ rows }) {
+	let text = null;
+	try {
+		text = JSON.stringify(documentOf(rows));
+	} catch {
+		/* a row of JSON is being written */
+	}
+	const settled = useSettled(text, 350);
+	const [seen, setSeen] = useState({});
+	useEffect(() => {
+		if (settled === null)
+			return undefined;
+		const stop = new AbortController();
+		api("POST", "/api/playbooks/preview-count", { entry_conditions: JSON.parse(settled) }, { signal: stop.signal })
+			.then((data) => setSeen({ data }), (error) => error.name !== "AbortError" && setSeen({ error }));
+		return () => stop.abort();
+	}, [settled]);
+	const { data, error } = seen;
+	return html`
+		<${Card} title="Matches now" actions=${data && html`<strong class="number big" role="status">${count(data.matching_users)}</strong>`}>
+			${error && html`<${Notice} tone="warn">${error.details[0] ? `${error.details[0].path}: ${error.details[0].message}` : error.message}<//>`}
+			${data && (data.customers.length === 0 ? html`<p class="soft">Nobody at the moment.</p>` : html`
+				<ul class="list">${data.customers.slice(0, 8).map((one) => html`<li key=${one.user_id}>
+					<a class="link" href=${`/customers/${encodeURIComponent(one.user_id)}`} target="_blank">${one.name}</a><${Badge} value=${one.lifecycle_stage} /></li>`)}
+					${data.matching_users > 8 && html`<li class="faint">and ${count(data.matching_users - 8)} more</li>`}</ul>`)}
+			${data && html`<details><summary>SQL</summary><pre class="sql" tabindex="0" aria-label="SQL">${data.sql.text}\n\n${data.sql.parameters.map((one, i) => `$${i + 1} = ${JSON.stringify(one.value)}`).join("\n")}</pre></details>`}
+		<//>`;
+}

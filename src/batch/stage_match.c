@@ -16,7 +16,7 @@
 
 #include <stdio.h>
 
-#define CHUNK 2000
+#define CHUNK 8000
 
 /* The customers of one chunk and the row version of each as it was read. */
 struct chunk {

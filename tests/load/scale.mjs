@@ -70,8 +70,27 @@ async function make_people() {
 	await sql("insert into customer_milestones (tenant_id, user_id, milestone, reached_at)" +
 		" select $1, 'u' || u, m, now() - interval '30 days' from generate_series(1, $2::int) u," +
 		" unnest(array['set_up', 'invited']) m where u % 4 <> 0 or m = 'set_up' and u % 8 <> 0", tenant, SCALE);
-	for (const table of ["customers", "customer_days", "customer_event_days", "customer_milestones"])
-		await sql(`vacuum analyze ${table}`);
+	/* A tenant of this size has written before: a fifth of them, long ago. */
+	await sql("insert into playbooks (tenant_id, id, name, status, created_at, updated_at) values" +
+		" ($1, '01900000-0000-7000-8000-000000000001', 'Old', 'archived', now(), now())", tenant);
+	await sql("with i as (insert into interventions (tenant_id, id, user_id, playbook_id, source, status, channel," +
+		" message_body, created_at, planned_at, sent_at, quality_checks, checks_passed) select $1, gen_random_uuid()," +
+		" 'u' || u, '01900000-0000-7000-8000-000000000001', 'automatic', 'sent', 'in_app', 'Hello.'," +
+		" now() - interval '90 days', now() - interval '90 days', now() - interval '90 days', '{}', true" +
+		" from generate_series(1, $2::int, 5) u returning id, user_id)," +
+		" l as (insert into intervention_log (tenant_id, id, intervention_id, at, to_status, actor)" +
+		" select $1, gen_random_uuid(), id, now() - interval '90 days', 'sent', 'batch' from i)" +
+		" insert into decisions (tenant_id, id, user_id, created_at, planner, action, config_version, reasoning," +
+		" rules, inputs) select $1, id, user_id, now() - interval '90 days', 'builtin', 'intervene', 1, '', '{}', '{}' from i",
+		tenant, SCALE);
+	await tidy();
+}
+
+/* As autovacuum does it some minutes after so many changes. */
+async function tidy() {
+	for (const table of ["customers", "customer_days", "customer_event_days", "customer_milestones",
+		"interventions", "intervention_log", "decisions", "score_ledger", "candidates", "gate_results"])
+		await stack.cluster.query("retivo_admin", `vacuum analyze ${table}`);
 }
 
 async function make_playbooks() {
@@ -115,12 +134,14 @@ try {
 		" where tenant_id = $1 and stage = 'refresh'", tenant);
 	got = await stage("refresh");
 	note("refresh: sweep of all", got.seconds, 60 * scale, "s", false, got.peak_mb);
+	await tidy();
 	await change_some(1);
 	got = await stage("refresh");
 	note(`refresh: ${CHANGED} changed`, got.seconds, 3 * CHANGED / 1e4, "s", false, got.peak_mb);
 	await make_playbooks();
 	got = await stage("match");
 	note("match: 20 playbooks over all", got.seconds, 30 * scale, "s", false, got.peak_mb);
+	await tidy();
 	await change_some(2);
 	await stage("refresh");
 	got = await stage("match");
@@ -128,7 +149,8 @@ try {
 	const [{ n }] = await sql("select count(distinct user_id)::int as n from candidates where tenant_id = $1",
 		tenant);
 	got = await stage("decide");
-	const [{ made }] = await sql("select count(*)::int as made from decisions where tenant_id = $1", tenant);
+	const [{ made }] = await sql("select count(*)::int as made from decisions where tenant_id = $1" +
+		" and created_at > now() - interval '1 hour'", tenant);
 	console.log(`${n} customers with candidates, ${made} decisions`);
 	note("decide: built-in planner", made / got.seconds, 5000, "/s", true, got.peak_mb);
 	const times = [];

@@ -78,7 +78,7 @@ static bool move_one(struct op *op, struct json_out *j,
 static bool interventions_bulk(struct op *op, const struct request *rq,
 			       struct response *rs)
 {
-	struct bulk_in in = { NULL };
+	struct bulk_in in = { 0 };
 	struct json_out j;
 	int64_t moved = 0;
 

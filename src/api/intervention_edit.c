@@ -98,7 +98,7 @@ static bool put_audit(struct op *op, const char *id, const struct edit_in *in)
 static bool intervention_edit(struct op *op, const struct request *rq,
 			      struct response *rs)
 {
-	struct edit_in in = { NULL };
+	struct edit_in in = { 0 };
 	struct db_row row;
 	const char *id;
 

@@ -123,7 +123,7 @@ static bool settings_preview(struct op *op, const struct request *rq,
 			     struct response *rs)
 {
 	struct tenant_config now, then;
-	struct preview_in in = { NULL };
+	struct preview_in in = { 0 };
 	struct view a, b;
 	const char **ids;
 	struct json_out j;

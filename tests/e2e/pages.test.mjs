@@ -124,3 +124,22 @@ test("the preview of weights is what the refresh then makes of them", async () =
 	refused(await preview({ lifecycle: { at_risk_days: -1 } }), 400, "config.lifecycle.at_risk_days");
 	refused(await tenant.viewer.post("/api/settings/lifecycle/preview", {}), 400, "config");
 });
+
+test("bulk calls at once wait in no ring, and log what they refuse", async () => {
+	const t = await stack.tenant("Ring");
+	const user = await drift(t.ingest, new_user("ring"));
+	const book = ok(await t.editor.post("/api/playbooks", win_back()), 201).id;
+	for (let round = 0; round < 5; round++) {
+		const ids = await Promise.all(Array.from({ length: 40 }, async () =>
+			ok(await t.editor.post("/api/interventions", { user_id: user,
+				playbook_id: book, channel: "in_app", message_body: "Hello" }), 201).id));
+		const answers = (await Promise.all([ids, ids.slice().reverse()].map((list) =>
+			t.editor.post("/api/interventions/bulk", { action: "approve", ids: list }))))
+			.map((answer) => ok(answer));
+		assert.equal(answers[0].done + answers[1].done, ids.length);
+		assert.deepEqual(answers[0].results.map((r) => r.id), ids);
+	}
+	const [{ n }] = await stack.sql("select count(*)::integer as n from audit_log where" +
+		" tenant_id = $1 and action = 'intervention.refused'", t.id);
+	assert.equal(n, 5 * 40);
+});

@@ -193,7 +193,11 @@ static bool add_playbooks(struct op *op)
 	for (size_t i = 0; i < count; i++)
 		if (!add_playbook(op, &items[i], &config))
 			return false;
-	return true;
+	/* Nobody has to be led from nothing to the first message here. */
+	return db_exec(op, NULL,
+		       "UPDATE tenant_settings SET onboarding_completed = true"
+		       " WHERE tenant_id = $1",
+		       ARG_I64(op->tenant_id));
 }
 
 static bool add_partitions(struct op *op)

@@ -31,6 +31,10 @@ for (const colorScheme of ["light", "dark"]) {
 		await page.locator("header").waitFor();
 		for (const [name, path] of pages) {
 			await page.goto(url + path);
+			if (name === "backtest") {
+				await page.getByRole("button", { name: "Run it" }).click();
+				await page.getByText("Would have been written to").waitFor();
+			}
 			await shot(name);
 		}
 		await page.goto(`${url}/playbooks`);

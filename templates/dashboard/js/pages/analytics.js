@@ -26,11 +26,12 @@ export default function Analytics() {
 		<//>`;
 }
 
-function Numbers({ data: { kpis, roi } }) {
+function Numbers({ data: { kpis, roi, outcome_stats: outcomes } }) {
+	const share = (value) => outcomes.length === 0 ? "–" : percent(value);
 	const tiles = [
 		["Messages planned", count(kpis.total_interventions)],
-		["Positive outcomes", percent(kpis.positive_outcome_rate)],
-		["Success of what was sent", percent(roi.intervention_success_rate)],
+		["Positive outcomes", share(kpis.positive_outcome_rate)],
+		["Success of what was sent", share(roi.intervention_success_rate)],
 		["Came back after a message", count(roi.recovered_users)],
 		["Days to a positive outcome", roi.avg_time_to_outcome_days ? roi.avg_time_to_outcome_days.toFixed(1) : "–"],
 		["Churn", percent(kpis.churn_rate, 1)],
@@ -58,13 +59,14 @@ function Lift({ of }) {
 function ByDay({ rows }) {
 	const series = [["Sent", "accent", "sent"], ["Positive", "stage-active", "positive"], ["Negative", "stage-churned", "negative"], ["Neutral", "faint", "neutral"]];
 	const total = rows.reduce((sum, row) => sum + row.sent, 0);
+	const measured = rows.reduce((sum, row) => sum + row.positive + row.negative + row.neutral, 0);
 	return html`
 		<div class="grid">
 			<${Card} title="Messages sent by day" actions=${html`<span class="soft">${plural(total, "message")}</span>`}>
-				<${Days} label="Messages sent by day" days=${rows.map((row) => row.day)} series=${[{ name: "Sent", colour: "accent", values: rows.map((row) => row.sent) }]} /><//>
+				${total === 0 ? html`<p class="soft">Nothing was sent in this time.</p>` : html`<${Days} label="Messages sent by day" days=${rows.map((row) => row.day)} series=${[{ name: "Sent", colour: "accent", values: rows.map((row) => row.sent) }]} />`}<//>
 			<${Card} title="Outcomes measured by day">
-				<${Days} label="Outcomes by day" days=${rows.map((row) => row.day)} series=${series.slice(1).map(([name, colour, key]) =>
-					({ name, colour, values: rows.map((row) => row[key]) }))} /><//>
+				${measured === 0 ? html`<p class="soft">Nothing was measured in this time.</p>` : html`<${Days} label="Outcomes by day" days=${rows.map((row) => row.day)} series=${series.slice(1).map(([name, colour, key]) =>
+					({ name, colour, values: rows.map((row) => row[key]) }))} />`}<//>
 		</div>`;
 }
 

@@ -70,7 +70,7 @@ function Form({ book, id, config }) {
 	const faults = (form.error?.details ?? []).filter(({ path }) => /^(entry|exit)_conditions/.test(path));
 	return html`
 		<form class="detail" onSubmit=${form.submit}><div>
-			<${Card} title="Name"><${Field} form=${form} name="name" label="Name" required maxlength="200" /><//>
+			<${Card}><${Field} form=${form} name="name" label="Name" required maxlength="200" /><//>
 			<${Card} title="For whom"><div class="form">
 				<${Builder} label="For whom" rows=${entry} onChange=${setEntry} names=${names} empty="Everybody: this has to be meant." />
 				${entry.length === 0 && html`<${Field} form=${form} name="match_all" path="constraints.match_all" label="Yes, it is for everybody" type="checkbox" />`}

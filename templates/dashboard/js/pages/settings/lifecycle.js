@@ -39,10 +39,10 @@ export function Lifecycle({ data: { tenant }, reload }) {
 	});
 	return html`
 		<form class="form" onSubmit=${form.submit}>
-			<${Preview} config=${configOf(form.values, config)} touched=${form.touched} />
-			<fieldset class="grid" disabled=${!may("admin")}>${sections.map(([section, title]) => html`
-				<${Card} title=${title} key=${section}><div class="form">${fields.filter(([of]) => of === section).map(([of, key, label, , step]) => html`
+			<div class="detail"><fieldset class="form" disabled=${!may("admin")}>${sections.map(([section, title]) => html`
+				<${Card} title=${title} key=${section}><div class="pairs">${fields.filter(([of]) => of === section).map(([of, key, label, , step]) => html`
 					<${Field} key=${key} form=${form} name=${`${of}.${key}`} path=${`config.${of}.${key}`} label=${label} type="number" min="0" step=${step} required />`)}</div><//>`)}</fieldset>
+				<div class="stays"><${Preview} config=${configOf(form.values, config)} touched=${form.touched} /></div></div>
 			${may("admin") ? html`<${Submit} form=${form} whenTouched>Save<//>` : html`<p class="faint">An admin can change this.</p>`}
 		</form>`;
 }

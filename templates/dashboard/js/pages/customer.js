@@ -84,7 +84,7 @@ function Timeline({ path, zone }) {
 			${list.rows === undefined ? (list.error ? html`<${Failure} error=${list.error} retry=${list.reload} />` : html`<${Skeleton} />`)
 				: list.rows.length === 0 ? html`<p class="soft">Nothing yet.</p>` : html`
 					<ul class="list timeline">${list.rows.map((item, i) => html`
-						<li key=${i} class=${item.type}><span><${Icon} name=${kinds[item.type][0]} /> ${kinds[item.type][1](item.data)}</span>
+						<li key=${i} class=${`of-${item.type}`}><span><${Icon} name=${kinds[item.type][0]} /> ${kinds[item.type][1](item.data)}</span>
 							<${Time} at=${item.at} zone=${zone} /></li>`)}</ul><${Pager} of=${list} />`}
 		<//>`;
 }

@@ -106,6 +106,9 @@ for (let round = 0; round < ROUNDS; round++)
 			if (random.below(3) === 0)
 				now.reverse();
 			await send(step, now);
+			/* Received when they arrived: what is behind the watermark is not folded again. */
+			await stack.sql("update events set received_at = $2 where tenant_id = $1 and received_at > $3",
+				step.id, new Date(clock), new Date(end));
 			await stack.batch({ tenant: step.id, stage: "refresh", force: random.below(4) === 0,
 				now: new Date(clock) });
 			(whole.events ??= []).push(...now);

@@ -7,6 +7,7 @@
 #include "db/db.h"
 #include "db/db_tx.h"
 #include "engine/quality_load.h"
+#include "store/erase.h"
 
 #define CHUNK 500
 
@@ -35,7 +36,7 @@ bool stage_check(struct op *op, struct run *run)
 {
 	struct db_rows rows;
 
-	if (!db_begin(op) ||
+	if (!db_begin(op) || !erasures_hold_off(op) ||
 	    !db_rows(op, &rows,
 		     "SELECT id, user_id, playbook_id, channel, subject,"
 		     " message_body FROM interventions WHERE tenant_id = $1"

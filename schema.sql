@@ -58,7 +58,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(8, 'log of deliveries'),
 	(9, 'lift'),
 	(10, 'model planner'),
-	(11, 'sources of events');
+	(11, 'sources of events'),
+	(12, 'queue of match');
 
 -- ---------------------------------------------------------------- global --
 
@@ -289,11 +290,8 @@ CREATE TABLE customers (
 	created_at timestamptz NOT NULL,
 	updated_at timestamptz NOT NULL,
 	refreshed_at timestamptz, -- NULL: never refreshed
-	-- When match has to look again. Refresh and edits set -infinity.
-	eval_at timestamptz NOT NULL DEFAULT '-infinity',
 	PRIMARY KEY (tenant_id, user_id)
 );
-CREATE INDEX customers_eval ON customers (tenant_id, eval_at);
 CREATE INDEX customers_created ON customers (tenant_id, created_at, user_id);
 -- Who churned in a range of time, for analytics.
 CREATE INDEX customers_churned ON customers (tenant_id, stage_since)
@@ -520,6 +518,19 @@ CREATE TABLE gate_results (
 	PRIMARY KEY (tenant_id, user_id, playbook_id),
 	FOREIGN KEY (tenant_id, playbook_id) REFERENCES playbooks (tenant_id, id)
 );
+
+-- Whom match looks at, and when. No row: only when the rules change.
+CREATE TABLE match_queue (
+	tenant_id bigint NOT NULL,
+	user_id text COLLATE "C" NOT NULL,
+	due_at timestamptz NOT NULL, -- -infinity: the customer changed
+	-- Of the customer, noted here: match sets due_at only where it has
+	-- seen them all.
+	changes bigint NOT NULL,
+	PRIMARY KEY (tenant_id, user_id)
+);
+CREATE INDEX match_queue_due ON match_queue (tenant_id, due_at, user_id)
+	WHERE due_at < 'infinity';
 
 -- What match found and decide has not yet decided.
 CREATE TABLE candidates (

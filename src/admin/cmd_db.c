@@ -344,6 +344,29 @@ static const char event_sources[] =
     "GRANT SELECT, INSERT, UPDATE, DELETE ON event_sources\n"
     "TO retivo_api, retivo_batch;\n";
 
+/* When match looks next, apart from the wide rows of customers. */
+static const char match_queue[] =
+    "CREATE TABLE match_queue (\n"
+    "tenant_id bigint NOT NULL,\n"
+    "user_id text COLLATE \"C\" NOT NULL,\n"
+    "due_at timestamptz NOT NULL,\n"
+    "changes bigint NOT NULL,\n"
+    "PRIMARY KEY (tenant_id, user_id)\n"
+    ");\n"
+    "INSERT INTO match_queue (tenant_id, user_id, due_at, changes)\n"
+    "SELECT tenant_id, user_id, eval_at, 1 FROM customers\n"
+    "WHERE eval_at < 'infinity';\n"
+    "CREATE INDEX match_queue_due ON match_queue (tenant_id, due_at,\n"
+    "user_id) WHERE due_at < 'infinity';\n"
+    "ALTER TABLE customers DROP eval_at;\n"
+    "ALTER TABLE match_queue ENABLE ROW LEVEL SECURITY,\n"
+    "FORCE ROW LEVEL SECURITY;\n"
+    "CREATE POLICY tenant ON match_queue\n"
+    "USING (tenant_id = app_tenant())\n"
+    "WITH CHECK (tenant_id = app_tenant());\n"
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON match_queue\n"
+    "TO retivo_api, retivo_batch;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -360,6 +383,7 @@ static const struct step steps[] = {
 	{ 9, "lift", lift, false },
 	{ 10, "model planner", model_planner, false },
 	{ 11, "sources of events", event_sources, false },
+	{ 12, "queue of match", match_queue, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

@@ -29,11 +29,12 @@ static bool explain_customer(struct op *op, const struct request *rq,
 		    "SELECT c.user_id, c.lifecycle_stage, c.stage_since,"
 		    " c.health, c.risk_level, c.risk_score, c.score_parts"
 		    " AS scores, c.refreshed_at,"
-		    " CASE WHEN isfinite(c.eval_at) THEN c.eval_at END"
+		    " CASE WHEN isfinite(q.due_at) THEN q.due_at END"
 		    " AS next_eval_at, s.config_version, s.config"
 		    " -> 'lifecycle' AS lifecycle"
 		    " FROM customers c JOIN tenant_settings s"
-		    " ON s.tenant_id = c.tenant_id"
+		    " ON s.tenant_id = c.tenant_id LEFT JOIN match_queue q"
+		    " ON q.tenant_id = c.tenant_id AND q.user_id = c.user_id"
 		    " WHERE c.tenant_id = $1 AND c.user_id = $2",
 		    ARG_I64(op->tenant_id), ARG_TEXT(user_id)))
 		return false;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "db/db.h"
 #include "store/customer.h"
+#include "store/match_queue.h"
 
 #include <assert.h>
 
@@ -282,17 +283,17 @@ static bool write_activity(struct op *op, const struct touched *t,
 {
 	return db_exec(
 	    op, NULL,
-	    "UPDATE customers c SET"
+	    "WITH w AS (UPDATE customers c SET"
 	    " first_activity_at = least(c.first_activity_at, u.first_at),"
 	    " last_activity_at = greatest(c.last_activity_at, u.last_at),"
-	    " events_total = d.total, eval_at = '-infinity'"
+	    " events_total = d.total"
 	    " FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[])"
 	    " u (user_id, first_at, last_at) CROSS JOIN LATERAL ("
 	    "SELECT coalesce(sum(d.events), 0)::bigint AS total"
 	    " FROM customer_days d WHERE d.tenant_id = $1"
 	    " AND d.user_id = u.user_id) d"
 	    " WHERE c.tenant_id = $1 AND c.user_id = u.user_id"
-	    " AND u.user_id = ANY ($5)",
+	    " AND u.user_id = ANY ($5) RETURNING c.user_id)" MATCH_QUEUE_PUT,
 	    ARG_I64(op->tenant_id), ARG_TEXTS(t->users.ids, t->users.count),
 	    ARG_TIMES(t->first_us, t->users.count),
 	    ARG_TIMES(t->last_us, t->users.count),

@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "db/db.h"
 #include "engine/features.h"
+#include "store/match_queue.h"
 #include "store/outbox.h"
 
 #define PARTS_MAX_BYTES 8192
@@ -164,13 +165,13 @@ static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
 {
 	return db_exec(
 	    op, ret,
-	    "UPDATE customers c SET lifecycle_stage = u.stage,"
+	    "WITH w AS (UPDATE customers c SET lifecycle_stage = u.stage,"
 	    " stage_since = CASE WHEN c.lifecycle_stage = u.stage"
 	    " THEN c.stage_since ELSE $2 END, health = u.health,"
 	    " risk_level = u.risk, risk_score = u.risk_score,"
 	    " activation_score = u.activation,"
 	    " engagement_score = u.engagement, expansion_score = u.expansion,"
-	    " score_parts = u.parts, refreshed_at = $2, eval_at = '-infinity'"
+	    " score_parts = u.parts, refreshed_at = $2"
 	    " FROM (SELECT x.user_id, x.stage, x.risk, x.parts,"
 	    " x.health::smallint AS health, x.risk_score::real AS risk_score,"
 	    " x.activation::real AS activation,"
@@ -184,7 +185,8 @@ static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
 	    " c.risk_level, c.risk_score, c.activation_score,"
 	    " c.engagement_score, c.expansion_score, c.score_parts)"
 	    " IS DISTINCT FROM (u.stage, u.health, u.risk, u.risk_score,"
-	    " u.activation, u.engagement, u.expansion, u.parts))",
+	    " u.activation, u.engagement, u.expansion, u.parts))"
+	    " RETURNING c.user_id)" MATCH_QUEUE_PUT,
 	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 	    ARG_TEXTS(w->user_id, w->n), ARG_TEXTS(w->stage, w->n),
 	    ARG_TEXTS(w->risk, w->n), ARG_JSONS(w->parts, w->n),
@@ -309,17 +311,18 @@ static bool count_tracked(struct op *op, bool test)
 		return false;
 	if (test || db_is_null(&row, "tracked_users"))
 		return db_exec(op, NULL,
-			       "UPDATE customers SET tracked = true,"
-			       " eval_at = '-infinity'"
-			       " WHERE tenant_id = $1 AND NOT tracked",
+			       "WITH w AS (UPDATE customers SET tracked = true"
+			       " WHERE tenant_id = $1 AND NOT tracked"
+			       " RETURNING user_id)" MATCH_QUEUE_PUT,
 			       ARG_I64(op->tenant_id));
 	return db_exec(op, NULL,
-		       "UPDATE customers c SET tracked = r.within,"
-		       " eval_at = '-infinity' FROM (SELECT user_id,"
+		       "WITH w AS (UPDATE customers c"
+		       " SET tracked = r.within FROM (SELECT user_id,"
 		       " row_number() OVER (ORDER BY created_at, user_id)"
 		       " <= $2 AS within FROM customers WHERE tenant_id = $1) r"
 		       " WHERE c.tenant_id = $1 AND c.user_id = r.user_id"
-		       " AND c.tracked <> r.within",
+		       " AND c.tracked <> r.within"
+		       " RETURNING c.user_id)" MATCH_QUEUE_PUT,
 		       ARG_I64(op->tenant_id),
 		       ARG_I64(db_i64(&row, "tracked_users")));
 }

@@ -1,8 +1,8 @@
 /*
  * match: which customers the active playbooks' entry conditions hold for,
- * and which gate keeps each from being written to. Looks at customers whose
- * eval_at is due (they changed, or a condition can flip by time), and at
- * all of them once when a playbook or the settings changed
+ * and which gate keeps each from being written to. Looks at the customers of
+ * match_queue that are due (they changed, or a condition can flip by time),
+ * and at all of them once when a playbook or the settings changed
  * (tenant_settings.rules_version). Leaves candidates for decide.
  */
 #include "batch/stage.h"
@@ -18,12 +18,15 @@
 
 #define CHUNK 8000
 
-/* The customers of one chunk and the row version of each as it was read. */
+/*
+ * The customers of one chunk, in order of their ids, and what match_queue
+ * said of each as it was read.
+ */
 struct chunk {
 	const char **ids;
-	const char **seen; /* xmin */
+	int64_t *changes; /* 0: no row */
+	int64_t *due_us;
 	size_t count;
-	bool sweep;
 };
 
 /*
@@ -46,20 +49,20 @@ static const struct {
 	{ "daily_budget", US_PER_HOUR },
 };
 
-static struct chunk take_chunk(struct op *op, const struct db_rows *rows,
-			       bool sweep)
+static void take_chunk(struct op *op, const struct db_rows *rows,
+		       struct chunk *ret)
 {
-	struct chunk c = {
-		.ids = ARENA_ARRAY(op->arena, const char *, rows->count),
-		.seen = ARENA_ARRAY(op->arena, const char *, rows->count),
-		.sweep = sweep,
-	};
-
+	ret->ids = ARENA_ARRAY(op->arena, const char *, rows->count);
+	ret->changes = ARENA_ARRAY(op->arena, int64_t, rows->count);
+	ret->due_us = ARENA_ARRAY(op->arena, int64_t, rows->count);
+	ret->count = 0;
 	db_each (row, rows) {
-		c.ids[c.count] = db_text(&row, "user_id");
-		c.seen[c.count++] = db_text(&row, "seen");
+		size_t i = ret->count++;
+
+		ret->ids[i] = db_text(&row, "user_id");
+		ret->changes[i] = db_i64(&row, "changes");
+		ret->due_us[i] = db_time(&row, "due_at");
 	}
-	return c;
 }
 
 /* "<rules_version>:<user_id>": a sweep goes on behind user_id. */
@@ -80,13 +83,17 @@ static bool load_sweep(struct op *op, const struct run *run,
 	struct db_rows rows;
 
 	if (!db_rows(op, &rows,
-		     "SELECT user_id, xmin::text AS seen FROM customers"
+		     "SELECT c.user_id, coalesce(q.changes, 0) AS changes,"
+		     " coalesce(q.due_at, '-infinity') AS due_at"
+		     " FROM (SELECT user_id FROM customers"
 		     " WHERE tenant_id = $1 AND user_id > $2"
-		     " ORDER BY user_id LIMIT $3",
+		     " ORDER BY user_id LIMIT $3) c"
+		     " LEFT JOIN match_queue q ON q.tenant_id = $1"
+		     " AND q.user_id = c.user_id ORDER BY c.user_id",
 		     ARG_I64(op->tenant_id),
 		     ARG_TEXT(sweep_after(run, rules_version)), ARG_I64(CHUNK)))
 		return false;
-	*ret = take_chunk(op, &rows, true);
+	take_chunk(op, &rows, ret);
 	return true;
 }
 
@@ -95,15 +102,14 @@ static bool load_due(struct op *op, struct chunk *ret)
 	struct db_rows rows;
 
 	if (!db_rows(op, &rows,
-		     "SELECT user_id, seen FROM (SELECT user_id,"
-		     " xmin::text AS seen"
-		     " FROM customers WHERE tenant_id = $1 AND eval_at <= $2"
-		     " ORDER BY eval_at, user_id LIMIT $3) c"
+		     "SELECT * FROM (SELECT user_id, changes, due_at"
+		     " FROM match_queue WHERE tenant_id = $1 AND due_at <= $2"
+		     " ORDER BY due_at, user_id LIMIT $3) q"
 		     " ORDER BY user_id",
 		     ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 		     ARG_I64(CHUNK)))
 		return false;
-	*ret = take_chunk(op, &rows, false);
+	take_chunk(op, &rows, ret);
 	return true;
 }
 
@@ -200,28 +206,35 @@ static bool store_matches(struct op *op, const struct chunk *c,
 }
 
 /*
- * The next look; left alone when the customer changed since it was read:
- * eval_at cannot tell, as a change sets it to the -infinity that it may
- * have been before. So every new version of the row counts.
+ * When to look next; left alone where the customer changed since it was
+ * read. due_at cannot tell: the change may have found -infinity there.
  */
 static bool store_next(struct op *op, const struct chunk *c,
 		       const int64_t *next)
 {
+	const char **ids = ARENA_ARRAY(op->arena, const char *, c->count);
+	int64_t *changes = ARENA_ARRAY(op->arena, int64_t, c->count);
 	int64_t *at = ARENA_ARRAY(op->arena, int64_t, c->count);
+	size_t n = 0;
 
-	/* DB_TIME_NULL stands for infinity, which has no number. */
-	for (size_t i = 0; i < c->count; i++)
-		at[i] = next[i] == INT64_MAX ? DB_TIME_NULL : next[i];
-	return db_exec(op, NULL,
-		       "UPDATE customers c"
-		       " SET eval_at = coalesce(x.at, 'infinity')"
+	for (size_t i = 0; i < c->count; i++) {
+		if (next[i] == c->due_us[i])
+			continue;
+		ids[n] = c->ids[i];
+		changes[n] = c->changes[i];
+		at[n++] = next[i];
+	}
+	return n == 0 ||
+	       db_exec(op, NULL,
+		       "INSERT INTO match_queue AS q (tenant_id, user_id,"
+		       " due_at, changes) SELECT $1, u, at, seen"
 		       " FROM unnest($2::text[], $3::timestamptz[],"
-		       " $4::text[]) x (u, at, seen)"
-		       " WHERE c.tenant_id = $1 AND c.user_id = x.u"
-		       " AND c.eval_at <> coalesce(x.at, 'infinity')"
-		       " AND c.xmin::text = x.seen",
-		       ARG_I64(op->tenant_id), ARG_TEXTS(c->ids, c->count),
-		       ARG_TIMES(at, c->count), ARG_TEXTS(c->seen, c->count));
+		       " $4::bigint[]) x (u, at, seen) ORDER BY u"
+		       " ON CONFLICT (tenant_id, user_id) DO UPDATE"
+		       " SET due_at = excluded.due_at"
+		       " WHERE q.changes = excluded.changes",
+		       ARG_I64(op->tenant_id), ARG_TEXTS(ids, n),
+		       ARG_TIMES(at, n), ARG_I64S(changes, n));
 }
 
 static bool match_chunk(struct op *op, const struct tenant_config *config,

@@ -101,7 +101,7 @@ void condition_write_sql(const struct condition *cond, struct sql *q,
 /*
  * Appends a timestamptz expression over c: the earliest time after now at
  * which the condition can change by time alone, 'infinity' when it cannot;
- * never null. For customers.eval_at.
+ * never null. For match_queue.due_at.
  */
 void condition_write_next(const struct condition *cond, struct sql *q,
 			  const struct condition_at *at);

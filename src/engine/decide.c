@@ -7,6 +7,7 @@
 #include "base/json_out.h"
 #include "base/uuid.h"
 #include "db/db.h"
+#include "store/match_queue.h"
 
 #define RULES_MAX 16384
 
@@ -357,11 +358,7 @@ static bool settle_undecided(struct op *op, struct decide_user *users,
 			 !u->passed_over)
 			stale[stale_n++] = u->customer.user_id;
 	}
-	if (stale_n > 0 &&
-	    !db_exec(op, NULL,
-		     "UPDATE customers SET eval_at = '-infinity'"
-		     " WHERE tenant_id = $1 AND user_id = ANY ($2)",
-		     ARG_I64(op->tenant_id), ARG_TEXTS(stale, stale_n)))
+	if (stale_n > 0 && !match_queue_put(op, stale, stale_n))
 		return false;
 	return shut.n == 0 ||
 	       db_exec(op, NULL,

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "db/db.h"
 #include "store/audit.h"
+#include "store/match_queue.h"
 
 const char *customer_erase_hash(struct op *op, const char *user_id)
 {
@@ -63,7 +64,7 @@ bool customers_identify(struct op *op, const char *const *user_ids,
 	}
 	return db_defer(
 	    op,
-	    "UPDATE customers c SET" TRAIT("name") TRAIT("company")
+	    "WITH w AS (UPDATE customers c SET" TRAIT("name") TRAIT("company")
 		TRAIT("role") TRAIT("plan") TRAIT(
 		    "locale") " team_size = CASE WHEN t.known ? 'team_size'"
 			      " THEN (t.known->>'team_size')::integer"
@@ -84,12 +85,13 @@ bool customers_identify(struct op *op, const char *const *user_ids,
 			      " AND t.known->>'timezone' IS NOT NULL THEN"
 			      " jsonb_build_object('timezone', t.known->'timezone')"
 			      " ELSE '{}' END END,"
-			      " updated_at = $2, eval_at = '-infinity'"
+			      " updated_at = $2"
 			      " FROM unnest($3::text[], $4::jsonb[], $5::jsonb[], $6::jsonb[],"
 			      " $7::jsonb[]) AS t (user_id, known, rest, once, once_rest)"
 			      " LEFT JOIN zones z ON z.name = t.known->>'timezone'"
 			      " LEFT JOIN zones o ON o.name = t.once->>'timezone'"
-			      " WHERE c.tenant_id = $1 AND c.user_id = t.user_id",
+			      " WHERE c.tenant_id = $1 AND c.user_id = t.user_id"
+			      " RETURNING c.user_id)" MATCH_QUEUE_PUT,
 	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 	    ARG_TEXTS(user_ids, count), ARG_JSONS(known, count),
 	    ARG_JSONS(rest, count), ARG_JSONS(once, count),
@@ -112,7 +114,7 @@ static bool preferences_row(struct op *op, const char *user_id,
 	    " channels_off = next.channels_off, opted_out_at ="
 	    " CASE WHEN next.opted_out AND NOT was.opted_out THEN $3"
 	    " WHEN next.opted_out THEN c.opted_out_at END,"
-	    " updated_at = $3, eval_at = '-infinity' FROM was, next"
+	    " updated_at = $3 FROM was, next"
 	    " WHERE c.tenant_id = $1 AND c.user_id = $2"
 	    " RETURNING to_jsonb(was) AS before, to_jsonb(next) AS after,"
 	    " was IS DISTINCT FROM next AS changed",
@@ -137,7 +139,8 @@ bool customer_set_preferences(struct op *op, const char *actor,
 		*ret_changed = changed;
 	if (!changed)
 		return true;
-	return audit_put(op, actor, "customer.preferences", user_id,
+	return match_queue_put(op, &user_id, 1) &&
+	       audit_put(op, actor, "customer.preferences", user_id,
 			 db_text(&row, "before"), db_text(&row, "after"));
 }
 

@@ -30,6 +30,7 @@ static const struct part {
 	{ "score_ledger", SQL_LITERAL("DELETE FROM score_ledger") },
 	{ "gate_results", SQL_LITERAL("DELETE FROM gate_results") },
 	{ "candidates", SQL_LITERAL("DELETE FROM candidates") },
+	{ "match_queue", SQL_LITERAL("DELETE FROM match_queue") },
 	{ "decisions",
 	  SQL_LITERAL("UPDATE decisions SET user_id = NULL,"
 		      " inputs = '{\"erased\": true}', rules = '{}',"

@@ -69,7 +69,7 @@ test("export holds all that is kept", async () => {
 		/* inside the others: by name of the event, by intervention */
 		"customer_event_days", "outcomes",
 		/* what waits, and who did what */
-		"gate_results", "candidates", "outbox", "audit_log"]);
+		"gate_results", "candidates", "match_queue", "outbox", "audit_log"]);
 	assert.deepEqual(Object.keys(await traces(user)).filter((t) => !told.has(t)), []);
 	refused(await tenant.viewer.get("/api/customers/nobody/export"), 404);
 });

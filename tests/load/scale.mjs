@@ -89,7 +89,7 @@ async function make_people() {
 /* As autovacuum does it some minutes after so many changes. */
 async function tidy() {
 	for (const table of ["customers", "customer_days", "customer_event_days", "customer_milestones",
-		"interventions", "intervention_log", "decisions", "score_ledger", "candidates", "gate_results"])
+		"interventions", "intervention_log", "decisions", "score_ledger", "candidates", "gate_results", "match_queue"])
 		await stack.cluster.query("retivo_admin", `vacuum analyze ${table}`);
 }
 

@@ -77,8 +77,8 @@ async function opt_out(lives, day, random) {
 		random.next() < OPT_OUT);
 	for (const life of gone)
 		life.opted_out = true;
-	await sql("update customers set opted_out = true, opted_out_at = $3, updated_at = $3," +
-		" eval_at = '-infinity' where tenant_id = $1 and user_id = any ($2)",
+	await sql("update customers set opted_out = true, opted_out_at = $3, updated_at = $3" +
+		" where tenant_id = $1 and user_id = any ($2)",
 		tenant.id, gone.map((life) => life.user_id), end_of(day));
 }
 

@@ -120,20 +120,19 @@ static bool same_gate(const char *a, const char *b)
 
 /* Brings the next look forward; both lists are sorted by user_id. */
 static void look_again(const struct op *op, const struct chunk *c,
-		       const struct gate_match *matches, size_t count,
-		       int64_t *next)
+		       struct gate_matches *m)
 {
 	size_t u = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		while (!streq(c->ids[u], matches[i].user_id))
+	for (size_t i = 0; i < m->count; i++) {
+		while (!streq(c->ids[u], m->all[i].user_id))
 			u++;
 		for (size_t g = 0; g < ARRAY_LEN(looks); g++) {
 			int64_t at = op->now_us + looks[g].wait_us;
 
-			if (same_gate(matches[i].gate, looks[g].gate) &&
-			    at < next[u])
-				next[u] = at;
+			if (same_gate(m->all[i].gate, looks[g].gate) &&
+			    at < m->next_us[u])
+				m->next_us[u] = at;
 		}
 	}
 }
@@ -143,8 +142,10 @@ static void look_again(const struct op *op, const struct chunk *c,
  * gate_results for closed ones, only changes.
  */
 static bool store_matches(struct op *op, const struct chunk *c,
-			  const struct gate_match *matches, size_t count)
+			  const struct gate_matches *m)
 {
+	const struct gate_match *matches = m->all;
+	size_t count = m->count;
 	const char **users = ARENA_ARRAY(op->arena, const char *, count);
 	const char **playbooks = ARENA_ARRAY(op->arena, const char *, count);
 	const char **closed = ARENA_ARRAY(op->arena, const char *, count);
@@ -241,18 +242,17 @@ static bool match_chunk(struct op *op, const struct tenant_config *config,
 			const struct chunk *c)
 {
 	struct playbook *playbooks;
-	struct gate_match *matches;
-	size_t playbook_count, count;
-	int64_t *next;
+	struct gate_matches matches;
+	size_t playbook_count;
 
 	if (!playbook_load_active(op, config, &playbooks, &playbook_count,
 				  NULL) ||
 	    !gate_match(op, playbooks, playbook_count, c->ids, c->count,
-			&matches, &count) ||
-	    !gate_next(op, playbooks, playbook_count, c->ids, c->count, &next))
+			&matches))
 		return false;
-	look_again(op, c, matches, count, next);
-	return store_matches(op, c, matches, count) && store_next(op, c, next);
+	look_again(op, c, &matches);
+	return store_matches(op, c, &matches) &&
+	       store_next(op, c, matches.next_us);
 }
 
 /* A sweep that came to its end has done this version of the rules. */

@@ -100,11 +100,12 @@ void condition_write_sql(const struct condition *cond, struct sql *q,
 
 /*
  * Appends a timestamptz expression over c: the earliest time after now at
- * which the condition can change by time alone, 'infinity' when it cannot;
- * never null. For match_queue.due_at.
+ * which one of the conditions (NULL among them: {}) can change by time
+ * alone, 'infinity' when none can; never null. What they have in common is
+ * written once. For match_queue.due_at.
  */
-void condition_write_next(const struct condition *cond, struct sql *q,
-			  const struct condition_at *at);
+void condition_write_next(const struct condition *const *conds, size_t count,
+			  struct sql *q, const struct condition_at *at);
 
 /* One clause (a leaf of the tree) in the order of the document. */
 struct condition_clause {

@@ -640,8 +640,6 @@ static void write_days_next(const struct condition *node, struct sql *q,
 {
 	int64_t first, last;
 
-	if (node->op == OP_EXISTS)
-		return;
 	if (node->op == OP_IN || node->op == OP_NIN) {
 		/* The next whole day: it may be one of the list. */
 		sql_add(q, ", ");
@@ -663,8 +661,6 @@ static void write_days_next(const struct condition *node, struct sql *q,
 static void write_event_next(const struct condition *node, struct sql *q,
 			     const struct condition_at *at)
 {
-	if (node->within_days == 0)
-		return;
 	if (node->name_id >= 0)
 		sql_add(q, ", (SELECT (min(d.day) + ");
 	else
@@ -676,22 +672,67 @@ static void write_event_next(const struct condition *node, struct sql *q,
 	sql_add(q, ")");
 }
 
-static void write_next(const struct condition *node, struct sql *q,
-		       const struct condition_at *at)
+static bool same_numbers(const struct condition *a, const struct condition *b)
 {
-	if (node->kind == NODE_FIELD && node->field->kind == VALUE_DAYS)
-		write_days_next(node, q, at);
-	else if (node->kind == NODE_EVENT)
-		write_event_next(node, q, at);
-	for (const struct condition *c = node->children; c; c = c->next)
-		write_next(c, q, at);
+	if (a->value_count != b->value_count)
+		return false;
+	for (size_t i = 0; i < a->value_count; i++)
+		if (a->values[i].number != b->values[i].number)
+			return false;
+	return true;
 }
 
-void condition_write_next(const struct condition *cond, struct sql *q,
-			  const struct condition_at *at)
+/* Whether time changes two leaves at the same moments. */
+static bool same_in_time(const struct condition *a, const struct condition *b)
 {
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind == NODE_EVENT)
+		return a->within_days == b->within_days &&
+		       streq(a->name, b->name);
+	return streq(a->field->column.text, b->field->column.text) &&
+	       a->op == b->op && same_numbers(a, b);
+}
+
+/* The leaves that time changes, each moment once. */
+struct leaves {
+	const struct condition **all;
+	size_t count;
+};
+
+static void leaves_add(struct leaves *leaves, const struct condition *node)
+{
+	for (size_t i = 0; i < leaves->count; i++)
+		if (same_in_time(leaves->all[i], node))
+			return;
+	leaves->all[leaves->count++] = node;
+}
+
+static void collect_leaves(struct leaves *leaves, const struct condition *node)
+{
+	if ((node->kind == NODE_FIELD && node->field->kind == VALUE_DAYS &&
+	     node->op != OP_EXISTS) ||
+	    (node->kind == NODE_EVENT && node->within_days > 0))
+		leaves_add(leaves, node);
+	for (const struct condition *c = node->children; c; c = c->next)
+		collect_leaves(leaves, c);
+}
+
+void condition_write_next(const struct condition *const *conds, size_t count,
+			  struct sql *q, const struct condition_at *at)
+{
+	struct leaves leaves = { .all = ARENA_ARRAY(
+				     q->arena, const struct condition *,
+				     count *CONDITION_CLAUSES_MAX) };
+
+	for (size_t i = 0; i < count; i++)
+		if (conds[i] != NULL)
+			collect_leaves(&leaves, conds[i]);
 	sql_add(q, "least('infinity'::timestamptz");
-	if (cond != NULL)
-		write_next(cond, q, at);
+	for (size_t i = 0; i < leaves.count; i++)
+		if (leaves.all[i]->kind == NODE_EVENT)
+			write_event_next(leaves.all[i], q, at);
+		else
+			write_days_next(leaves.all[i], q, at);
 	sql_add(q, ")");
 }

@@ -105,8 +105,8 @@ static void write_from(struct sql *q, const struct condition_at *at,
 static void write_users(struct sql *q, const struct condition_at *at,
 			const char *const *user_ids, size_t count)
 {
-	sql_add(q, "WITH c AS MATERIALIZED (SELECT * FROM customers"
-		   " WHERE tenant_id = ");
+	sql_add(q, "WITH c AS MATERIALIZED (SELECT " GATE_SQL_CUSTOMER
+		   " FROM customers WHERE tenant_id = ");
 	sql_ref(q, at->tenant);
 	sql_add(q, " AND user_id = ANY (");
 	sql_arg(q, ARG_TEXTS(user_ids, count));
@@ -154,6 +154,7 @@ static void write_playbook(struct sql *q, const struct condition_at *at,
 		sql_add(q, " END AS gate, " HELD_OUT " AS held_out");
 	else
 		sql_add(q, " END AS gate, false AS held_out");
+	sql_add(q, ", NULL::timestamptz AS next");
 	write_from(q, at, pb->id);
 	sql_add(q, " AND ");
 	condition_write_sql(pb->entry, q, at);
@@ -178,103 +179,102 @@ static bool is_held_out(const struct db_row *row)
 	       db_bool(row, "held_out");
 }
 
-/* Rows of one statement, appended to *ret. */
+/* One more row a customer: when time alone can change any of them. */
+static void write_next(struct sql *q, const struct condition_at *at,
+		       const struct playbook *playbooks, size_t count)
+{
+	const struct condition **entries =
+	    ARENA_ARRAY(q->arena, const struct condition *, count);
+
+	for (size_t i = 0; i < count; i++)
+		entries[i] = playbooks[i].entry;
+	sql_add(q, " UNION ALL SELECT c.user_id, NULL, NULL, NULL, ");
+	condition_write_next(entries, count, q, at);
+	sql_add(q, " FROM c");
+}
+
+/* Rows of one statement, in order of user_id, added to *ret. */
 static void take_matches(struct op *op, const struct db_rows *rows,
 			 const struct playbook *playbooks,
-			 struct gate_match **ret, size_t *ret_count)
+			 const char *const *user_ids, struct gate_matches *ret)
 {
-	size_t have = *ret_count;
 	struct gate_match *all =
-	    ARENA_ARRAY(op->arena, struct gate_match, have + rows->count);
+	    ARENA_ARRAY(op->arena, struct gate_match, ret->count + rows->count);
+	size_t user = 0;
 
-	if (have > 0)
-		memcpy(all, *ret, have * sizeof(*all));
-	db_each (row, rows)
-		all[have++] = (struct gate_match){
-			.user_id = db_text(&row, "user_id"),
-			.playbook = &playbooks[db_i64(&row, "playbook")],
-			.gate = db_text(&row, "gate"),
-			.held_out = is_held_out(&row),
-		};
-	*ret = all;
-	*ret_count = have;
+	if (ret->count > 0)
+		memcpy(all, ret->all, ret->count * sizeof(*all));
+	ret->all = all;
+	db_each (row, rows) {
+		const char *user_id = db_text(&row, "user_id");
+		int64_t next_us;
+
+		if (!db_is_null(&row, "playbook")) {
+			all[ret->count++] = (struct gate_match){
+				.user_id = user_id,
+				.playbook =
+				    &playbooks[db_i64(&row, "playbook")],
+				.gate = db_text(&row, "gate"),
+				.held_out = is_held_out(&row),
+			};
+			continue;
+		}
+		while (!streq(user_ids[user], user_id))
+			user++;
+		next_us = db_time(&row, "next");
+		if (next_us < ret->next_us[user])
+			ret->next_us[user] = next_us;
+	}
+}
+
+/* As many playbooks from *i as one statement holds. */
+static bool ask_matches(struct op *op, const struct playbook *playbooks,
+			size_t count, const bool *budgets,
+			const char *const *user_ids, size_t user_count,
+			size_t *i, struct db_rows *ret)
+{
+	size_t first = *i;
+	struct sql q;
+
+	sql_init(&q, op->arena);
+	sql_keep(&q);
+	struct condition_at at = bind_at(op, &q);
+	write_users(&q, &at, user_ids, user_count);
+	for (; *i < count && q.arg_count < ARGS_FULL; (*i)++) {
+		if (*i > first)
+			sql_add(&q, " UNION ALL ");
+		write_playbook(&q, &at, &playbooks[*i], *i, budgets[*i]);
+	}
+	write_next(&q, &at, &playbooks[first], *i - first);
+	sql_add(&q, " ORDER BY 1, 2");
+	return db_rows_sql(op, ret, &q);
 }
 
 bool gate_match(struct op *op, const struct playbook *playbooks,
 		size_t playbook_count, const char *const *user_ids,
-		size_t user_count, struct gate_match **ret, size_t *ret_count)
+		size_t user_count, struct gate_matches *ret)
 {
-	struct gate_match *matches = NULL;
-	size_t count = 0, i = 0, statements = 0;
+	size_t i = 0, statements = 0;
 	bool *budgets;
 
+	ret->count = 0;
+	ret->next_us = ARENA_ARRAY(op->arena, int64_t, user_count);
+	for (size_t u = 0; u < user_count; u++)
+		ret->next_us[u] = INT64_MAX;
 	if (!load_budgets(op, playbooks, playbook_count, &budgets))
 		return false;
 	while (i < playbook_count && user_count > 0) {
 		struct db_rows rows;
-		struct sql q;
 
-		sql_init(&q, op->arena);
-		sql_keep(&q);
-		struct condition_at at = bind_at(op, &q);
-		write_users(&q, &at, user_ids, user_count);
-		for (size_t n = 0;
-		     i < playbook_count && q.arg_count < ARGS_FULL; i++, n++) {
-			if (n > 0)
-				sql_add(&q, " UNION ALL ");
-			write_playbook(&q, &at, &playbooks[i], i, budgets[i]);
-		}
-		sql_add(&q, " ORDER BY 1, 2");
-		if (!db_rows_sql(op, &rows, &q))
+		if (!ask_matches(op, playbooks, playbook_count, budgets,
+				 user_ids, user_count, &i, &rows))
 			return false;
-		take_matches(op, &rows, playbooks, &matches, &count);
+		take_matches(op, &rows, playbooks, user_ids, ret);
 		statements++;
 	}
 	/* Each statement's rows are in order, all of them are not. */
-	if (statements > 1 && count > 0)
-		qsort(matches, count, sizeof(*matches), by_user);
-	*ret = matches;
-	*ret_count = count;
-	return true;
-}
-
-bool gate_next(struct op *op, const struct playbook *playbooks,
-	       size_t playbook_count, const char *const *user_ids,
-	       size_t user_count, int64_t **ret_us)
-{
-	int64_t *next = ARENA_ARRAY(op->arena, int64_t, user_count);
-	size_t i = 0;
-
-	for (size_t u = 0; u < user_count; u++)
-		next[u] = INT64_MAX;
-	while (i < playbook_count && user_count > 0) {
-		struct db_rows rows;
-		struct sql q;
-
-		sql_init(&q, op->arena);
-		sql_keep(&q);
-		struct condition_at at = bind_at(op, &q);
-		write_users(&q, &at, user_ids, user_count);
-		sql_add(&q, "SELECT u.i, least('infinity'::timestamptz");
-		for (; i < playbook_count && q.arg_count < ARGS_FULL; i++) {
-			sql_add(&q, ", ");
-			condition_write_next(playbooks[i].entry, &q, &at);
-		}
-		sql_add(&q, ") AS next FROM c JOIN unnest(");
-		sql_arg(&q, ARG_TEXTS(user_ids, user_count));
-		sql_add(&q, ") WITH ORDINALITY u (user_id, i)"
-			    " ON u.user_id = c.user_id");
-		if (!db_rows_sql(op, &rows, &q))
-			return false;
-		db_each (row, &rows) {
-			int64_t at_us = db_time(&row, "next");
-			size_t u = (size_t)db_i64(&row, "i") - 1;
-
-			if (at_us < next[u])
-				next[u] = at_us;
-		}
-	}
-	*ret_us = next;
+	if (statements > 1 && ret->count > 0)
+		qsort(ret->all, ret->count, sizeof(*ret->all), by_user);
 	return true;
 }
 

@@ -21,22 +21,25 @@ struct gate_match {
 	bool held_out;
 };
 
+/* All arena. */
+struct gate_matches {
+	struct gate_match *all; /* in order of user_id, then of playbooks */
+	size_t count;
+	/*
+	 * For each of user_ids, in their order: the earliest time after now
+	 * at which an entry condition can change by time alone; INT64_MAX:
+	 * never.
+	 */
+	int64_t *next_us;
+};
+
 /*
- * arena: the matches of user_ids (of op->tenant_id, at op->now_us), in
- * order of user_id and then of playbooks.
+ * What holds for user_ids (of op->tenant_id, at op->now_us), who stand in
+ * order of their bytes, each once.
  */
 MUST_CHECK bool gate_match(struct op *op, const struct playbook *playbooks,
 			   size_t playbook_count, const char *const *user_ids,
-			   size_t user_count, struct gate_match **ret,
-			   size_t *ret_count);
-
-/*
- * The earliest times after now at which an entry condition can change by
- * time alone, one for each of user_ids, in their order. INT64_MAX: never.
- */
-MUST_CHECK bool gate_next(struct op *op, const struct playbook *playbooks,
-			  size_t playbook_count, const char *const *user_ids,
-			  size_t user_count, int64_t **ret_us);
+			   size_t user_count, struct gate_matches *ret);
 
 /* A gate as dry-run and why show it. */
 struct gate_result {

@@ -27,6 +27,18 @@
 #ifndef STORE_GATES_H
 #define STORE_GATES_H
 
+/*
+ * The columns of c that gates, conditions (engine/condition.h) and
+ * strategies read, for those who copy c: score_parts is wider than all the
+ * others together.
+ */
+#define GATE_SQL_CUSTOMER                                                      \
+	"tenant_id, user_id, name, email, company, role, team_size, locale,"   \
+	" timezone, plan, properties, lifecycle_stage, health, risk_level,"    \
+	" risk_score, activation_score, engagement_score, expansion_score,"    \
+	" first_activity_at, last_activity_at, events_total, opted_out,"       \
+	" channels_off, tracked, created_at"
+
 /* True while shadow mode lasts; it ends by itself. */
 #define GATE_SQL_SHADOW_ON                                                     \
 	"(t.shadow_mode AND (t.shadow_until IS NULL"                           \

@@ -30,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 			sql_bind(&q, ARG_I64(1));
 			sql_bind(&q, ARG_TIME(0));
 			condition_write_sql(cond, &q, &at);
-			condition_write_next(cond, &q, &at);
+			condition_write_next(
+			    (const struct condition *[]){ cond }, 1, &q, &at);
 			if (op_failed(&op))
 				abort();
 		} else if (op.fail.kind != FAIL_INVALID ||

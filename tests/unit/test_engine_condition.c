@@ -185,6 +185,22 @@ static const char *repeated(const char *clause, int n)
 	return s.bytes;
 }
 
+/* As many clauses, each with a time of its own. */
+static const char *windows(int n)
+{
+	struct str s;
+
+	str_init(&s, arena, 1u << 20);
+	str_puts(&s, "{\"all\": [");
+	for (int i = 0; i < n; i++)
+		str_printf(&s,
+			   "%s{\"event\": {\"name\": \"export\","
+			   " \"within_days\": %d}}",
+			   i ? "," : "", i + 1);
+	str_puts(&s, "]}");
+	return s.bytes;
+}
+
 START_TEST(condition_counts_clauses)
 {
 	struct condition *cond;
@@ -201,9 +217,11 @@ START_TEST(condition_counts_clauses)
 	sql_init(&q, arena);
 	condition_write_sql(cond, &q, &at);
 	ck_assert(sql_ok(&q));
+	ck_assert(condition_parse(&op, "e", json(windows(200)), &env, &cond));
 	sql_init(&q, arena);
-	condition_write_next(cond, &q, &at);
+	condition_write_next((const struct condition *[]){ cond }, 1, &q, &at);
 	ck_assert(sql_ok(&q));
+	ck_assert_uint_eq(q.arg_count, 200 * 3);
 
 	ck_assert(!condition_parse(
 	    &op, "e", json(repeated("{\"health\":{\"gt\":1,\"lt\":3}}", 101)),
@@ -471,7 +489,9 @@ START_TEST(condition_writes_the_next_time)
 
 	ck_assert(condition_parse(&op, "e", json(nexts[_i].doc), &env, &cond));
 	sql_init(&q, arena);
-	condition_write_next(cond, &q, &at);
+	/* Of three that change at the same time it is written once. */
+	condition_write_next((const struct condition *[]){ cond, NULL, cond },
+			     3, &q, &at);
 	ck_assert_str_eq(q.text.bytes, nexts[_i].next);
 }
 END_TEST

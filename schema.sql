@@ -59,7 +59,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(9, 'lift'),
 	(10, 'model planner'),
 	(11, 'sources of events'),
-	(12, 'queue of match');
+	(12, 'queue of match'),
+	(13, 'narrow scores');
 
 -- ---------------------------------------------------------------- global --
 
@@ -277,7 +278,10 @@ CREATE TABLE customers (
 	activation_score real NOT NULL DEFAULT 0,
 	engagement_score real NOT NULL DEFAULT 0,
 	expansion_score real NOT NULL DEFAULT 0,
-	score_parts jsonb, -- the named parts of the last computation
+	-- Why the stage, and the numbers behind the scores in ten-thousandths
+	-- (engine/score.h): of the last computation.
+	stage_reason text,
+	score_parts smallint[],
 	first_activity_at timestamptz, -- earliest event's own time
 	last_activity_at timestamptz,
 	events_total bigint NOT NULL DEFAULT 0,

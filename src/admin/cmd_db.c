@@ -367,6 +367,12 @@ static const char match_queue[] =
     "GRANT SELECT, INSERT, UPDATE, DELETE ON match_queue\n"
     "TO retivo_api, retivo_batch;\n";
 
+/* The next sweep of refresh fills them. */
+static const char narrow_scores[] =
+    "ALTER TABLE customers DROP score_parts, ADD stage_reason text,\n"
+    "ADD score_parts smallint[];\n"
+    "UPDATE batch_leases SET swept_at = NULL WHERE stage = 'refresh';\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -384,6 +390,7 @@ static const struct step steps[] = {
 	{ 10, "model planner", model_planner, false },
 	{ 11, "sources of events", event_sources, false },
 	{ 12, "queue of match", match_queue, false },
+	{ 13, "narrow scores", narrow_scores, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

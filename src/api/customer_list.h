@@ -4,6 +4,7 @@
 #ifndef API_CUSTOMER_LIST_H
 #define API_CUSTOMER_LIST_H
 
+#include "db/db.h"
 #include "http/router.h"
 
 /*
@@ -16,6 +17,14 @@
 	" c.lifecycle_stage, c.health, c.engagement_score,"                    \
 	" c.expansion_score, c.risk_level, c.last_activity_at, c.created_at,"  \
 	" c.activation_score, c.timezone, c.plan, c.opted_out"
+
+/*
+ * Writes the scores with their parts under key, of a row that has
+ * lifecycle_stage and CUSTOMER_PARTS; null before the first refresh.
+ */
+#define CUSTOMER_PARTS " c.stage_reason AS _reason, c.score_parts AS _parts"
+void customer_parts_member(struct json_out *j, const char *key,
+			   const struct db_row *row);
 
 bool customer_list(struct op *op, const struct request *rq,
 		   struct response *rs);

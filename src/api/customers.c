@@ -8,6 +8,7 @@
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/json_in.h"
+#include "engine/score.h"
 #include "engine/tenant_config.h"
 #include "http/body.h"
 #include "store/audit.h"
@@ -123,12 +124,21 @@ static bool customers_create(struct op *op, const struct request *rq,
 
 /* ---------------------------------------------------------------- detail */
 
+void customer_parts_member(struct json_out *j, const char *key,
+			   const struct db_row *row)
+{
+	json_key(j, key);
+	score_write_parts(j, db_text(row, "lifecycle_stage"),
+			  db_text(row, "_reason"), db_text(row, "_parts"));
+}
+
 static bool load_detail(struct op *op, const char *user_id, struct db_row *ret)
 {
 	return db_one(
 	    op, ret,
 	    "SELECT " CUSTOMER_COLUMNS ", c.user_id, c.properties,"
-	    " c.risk_score, c.score_parts, c.stage_since, c.first_activity_at,"
+	    " c.risk_score," CUSTOMER_PARTS
+	    ", c.stage_since, c.first_activity_at,"
 	    " c.events_total, c.tracked, c.updated_at,"
 	    " to_char($3 AT TIME ZONE coalesce(c.timezone, s.timezone),"
 	    " 'YYYY-MM-DD\"T\"HH24:MI:SS') AS local_time,"
@@ -270,6 +280,7 @@ static bool customers_get(struct op *op, const struct request *rq,
 	json_key(&j, "customer");
 	json_open(&j, '{');
 	db_row_members(&j, &customer);
+	customer_parts_member(&j, "score_parts", &customer);
 	json_key(&j, "milestone_progress");
 	write_milestones(op, &j, &config, &milestones);
 	json_key(&j, "segment_memberships");

@@ -2,6 +2,7 @@
  * Why: the state of a customer by its named parts, and what a playbook
  * thinks of a customer, gate by gate. Both only read.
  */
+#include "api/customer_list.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "db/db.h"
@@ -27,8 +28,8 @@ static bool explain_customer(struct op *op, const struct request *rq,
 	if (!ask_changes(op, user_id, &changes) ||
 	    !db_one(op, &row,
 		    "SELECT c.user_id, c.lifecycle_stage, c.stage_since,"
-		    " c.health, c.risk_level, c.risk_score, c.score_parts"
-		    " AS scores, c.refreshed_at,"
+		    " c.health, c.risk_level, c.risk_score," CUSTOMER_PARTS
+		    ", c.refreshed_at,"
 		    " CASE WHEN isfinite(q.due_at) THEN q.due_at END"
 		    " AS next_eval_at, s.config_version, s.config"
 		    " -> 'lifecycle' AS lifecycle"
@@ -41,6 +42,7 @@ static bool explain_customer(struct op *op, const struct request *rq,
 	response_json_begin(rs, 200, &j);
 	json_open(&j, '{');
 	db_row_members(&j, &row);
+	customer_parts_member(&j, "scores", &row);
 	db_rows_member(&j, "changes", &changes);
 	json_close(&j);
 	return true;

@@ -35,7 +35,7 @@ static bool load_customer(struct op *op, const char *user_id,
 	return db_one(op, ret,
 		      "SELECT " CUSTOMER_COLUMNS
 		      ", c.properties, c.stage_since,"
-		      " c.risk_score, c.score_parts, c.first_activity_at,"
+		      " c.risk_score," CUSTOMER_PARTS ", c.first_activity_at,"
 		      " c.events_total, c.opted_out_at,"
 		      " to_jsonb(c.channels_off) AS channels_off, c.updated_at"
 		      " FROM customers c"
@@ -124,7 +124,10 @@ static void write_copy(struct op *op, struct json_out *j,
 {
 	json_pair(j, "exported_at", clock_write(op->arena, op->now_us));
 	json_key(j, "customer");
-	db_row_json(j, &copy->customer);
+	json_open(j, '{');
+	db_row_members(j, &copy->customer);
+	customer_parts_member(j, "score_parts", &copy->customer);
+	json_close(j);
 	db_rows_member(j, "milestones", &copy->milestones);
 	db_rows_member(j, "daily_counts", &copy->days);
 	db_rows_member(j, "score_history", &copy->history);

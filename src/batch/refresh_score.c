@@ -40,7 +40,7 @@ bool refresh_next_users(struct op *op, const char *after, struct user_list *ret)
 /* What is written of a chunk, column by column. */
 struct columns {
 	size_t n;
-	const char **user_id, **stage, **risk, **parts;
+	const char **user_id, **stage, **reason, **risk, **parts;
 	int64_t *health;
 	double *risk_score, *activation, *engagement, *expansion;
 };
@@ -50,6 +50,7 @@ static void columns_init(struct arena *a, struct columns *w, size_t len)
 	w->n = 0;
 	w->user_id = ARENA_ARRAY(a, const char *, len);
 	w->stage = ARENA_ARRAY(a, const char *, len);
+	w->reason = ARENA_ARRAY(a, const char *, len);
 	w->risk = ARENA_ARRAY(a, const char *, len);
 	w->parts = ARENA_ARRAY(a, const char *, len);
 	w->health = ARENA_ARRAY(a, int64_t, len);
@@ -84,14 +85,17 @@ static void changes_init(struct arena *a, struct changes *c, size_t len)
 	c->events = ARENA_ARRAY(a, struct outbox_event, 2 * len);
 }
 
-static const char *parts_text(struct arena *a, const struct score *s)
+/* arena: the parts as the ledger keeps them. */
+static const char *parts_text(struct arena *a, const struct score *s,
+			      const char *packed)
 {
 	struct json_out j;
 	struct str out;
 
 	str_init(&out, a, PARTS_MAX_BYTES);
 	json_init(&j, &out);
-	score_write_parts(&j, s);
+	score_write_parts(&j, score_stage_word(s->stage), s->stage_reason,
+			  packed);
 	return out.bytes;
 }
 
@@ -102,6 +106,7 @@ static void columns_add(struct columns *w, const char *user_id,
 
 	w->user_id[i] = user_id;
 	w->stage[i] = score_stage_word(s->stage);
+	w->reason[i] = s->stage_reason;
 	w->risk[i] = score_risk_word(s->risk_level);
 	w->parts[i] = parts;
 	w->health[i] = s->health_points;
@@ -114,7 +119,7 @@ static void columns_add(struct columns *w, const char *user_id,
 /* One changed word: a ledger row and, once the state was known, an event. */
 static void changes_add(struct op *op, struct changes *c,
 			const struct db_row *row, const struct score *s,
-			const char *parts, bool is_stage)
+			const char *packed, bool is_stage)
 {
 	const char *old =
 	    db_text(row, is_stage ? "lifecycle_stage" : "risk_level");
@@ -131,7 +136,7 @@ static void changes_add(struct op *op, struct changes *c,
 	c->what[i] = is_stage ? "stage" : "risk";
 	c->old[i] = fresh ? NULL : old;
 	c->new[i] = new;
-	c->parts[i] = parts;
+	c->parts[i] = parts_text(op->arena, s, packed);
 	if (fresh)
 		return;
 	c->events[c->event_n++] = (struct outbox_event){
@@ -148,7 +153,7 @@ static void changes_add(struct op *op, struct changes *c,
 
 static void changes_add_health(struct op *op, struct changes *c,
 			       const struct db_row *row, const struct score *s,
-			       const char *parts)
+			       const char *packed)
 {
 	size_t i;
 
@@ -157,7 +162,7 @@ static void changes_add_health(struct op *op, struct changes *c,
 	i = c->health_n++;
 	c->health_user[i] = db_text(row, "user_id");
 	c->health_id[i] = uuid_new(op);
-	c->health_parts[i] = parts;
+	c->health_parts[i] = parts_text(op->arena, s, packed);
 	c->health_new[i] = s->health_points;
 }
 
@@ -166,33 +171,36 @@ static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
 	return db_exec(
 	    op, ret,
 	    "WITH w AS (UPDATE customers c SET lifecycle_stage = u.stage,"
+	    " stage_reason = u.reason,"
 	    " stage_since = CASE WHEN c.lifecycle_stage = u.stage"
 	    " THEN c.stage_since ELSE $2 END, health = u.health,"
 	    " risk_level = u.risk, risk_score = u.risk_score,"
 	    " activation_score = u.activation,"
 	    " engagement_score = u.engagement, expansion_score = u.expansion,"
 	    " score_parts = u.parts, refreshed_at = $2"
-	    " FROM (SELECT x.user_id, x.stage, x.risk, x.parts,"
+	    " FROM (SELECT x.user_id, x.stage, x.reason, x.risk,"
+	    " x.parts::smallint[] AS parts,"
 	    " x.health::smallint AS health, x.risk_score::real AS risk_score,"
 	    " x.activation::real AS activation,"
 	    " x.engagement::real AS engagement, x.expansion::real AS expansion"
-	    " FROM unnest($3::text[], $4::text[], $5::text[], $6::jsonb[],"
+	    " FROM unnest($3::text[], $4::text[], $5::text[], $6::text[],"
 	    " $7::bigint[], $8::float8[], $9::float8[], $10::float8[],"
-	    " $11::float8[]) x (user_id, stage, risk, parts, health,"
-	    " risk_score, activation, engagement, expansion)) u"
+	    " $11::float8[], $12::text[]) x (user_id, stage, risk, parts,"
+	    " health, risk_score, activation, engagement, expansion,"
+	    " reason)) u"
 	    " WHERE c.tenant_id = $1 AND c.user_id = u.user_id"
-	    " AND (c.refreshed_at IS NULL OR (c.lifecycle_stage, c.health,"
-	    " c.risk_level, c.risk_score, c.activation_score,"
+	    " AND (c.refreshed_at IS NULL OR (c.lifecycle_stage, c.stage_reason,"
+	    " c.health, c.risk_level, c.risk_score, c.activation_score,"
 	    " c.engagement_score, c.expansion_score, c.score_parts)"
-	    " IS DISTINCT FROM (u.stage, u.health, u.risk, u.risk_score,"
-	    " u.activation, u.engagement, u.expansion, u.parts))"
+	    " IS DISTINCT FROM (u.stage, u.reason, u.health, u.risk,"
+	    " u.risk_score, u.activation, u.engagement, u.expansion, u.parts))"
 	    " RETURNING c.user_id)" MATCH_QUEUE_PUT,
 	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 	    ARG_TEXTS(w->user_id, w->n), ARG_TEXTS(w->stage, w->n),
-	    ARG_TEXTS(w->risk, w->n), ARG_JSONS(w->parts, w->n),
+	    ARG_TEXTS(w->risk, w->n), ARG_TEXTS(w->parts, w->n),
 	    ARG_I64S(w->health, w->n), ARG_DOUBLES(w->risk_score, w->n),
 	    ARG_DOUBLES(w->activation, w->n), ARG_DOUBLES(w->engagement, w->n),
-	    ARG_DOUBLES(w->expansion, w->n));
+	    ARG_DOUBLES(w->expansion, w->n), ARG_TEXTS(w->reason, w->n));
 }
 
 static bool write_ledger(struct op *op, const struct changes *c,
@@ -259,15 +267,15 @@ bool refresh_score(struct op *op, const struct tenant_config *config,
 	db_each (row, &rows) {
 		struct score_features features;
 		struct score score;
-		const char *parts;
+		const char *packed;
 
 		features_read(op, &row, &features);
 		score_compute(config, &features, &score);
-		parts = parts_text(op->arena, &score);
-		columns_add(&w, db_text(&row, "user_id"), &score, parts);
-		changes_add(op, &c, &row, &score, parts, true);
-		changes_add(op, &c, &row, &score, parts, false);
-		changes_add_health(op, &c, &row, &score, parts);
+		packed = score_pack(op->arena, &score);
+		columns_add(&w, db_text(&row, "user_id"), &score, packed);
+		changes_add(op, &c, &row, &score, packed, true);
+		changes_add(op, &c, &row, &score, packed, false);
+		changes_add_health(op, &c, &row, &score, packed);
 	}
 	return write_columns(op, &w, ret_changed) &&
 	       write_ledger(op, &c, cause_words[cause]) &&

@@ -335,40 +335,141 @@ void score_compute(const struct tenant_config *config,
 	compute_health(config, ret);
 }
 
-static void write_sum(struct json_out *j, const char *name,
-		      const struct score_sum *sum)
+/* ------------------------------------------------------------ packed -- */
+
+static const struct {
+	const char *name;
+	size_t offset;
+} sums[] = {
+	{ "activation", offsetof(struct score, activation) },
+	{ "engagement", offsetof(struct score, engagement) },
+	{ "expansion", offsetof(struct score, expansion) },
+	{ "risk", offsetof(struct score, risk) },
+	{ "health", offsetof(struct score, health) },
+};
+
+/* Behind the sums' values: value and weight of each, −1 when not there. */
+static const struct {
+	const char *sum, *name;
+} slots[] = {
+	{ "activation", "milestones" }, { "activation", "active_days" },
+	{ "engagement", "frequency" },	{ "engagement", "breadth" },
+	{ "engagement", "recency" },	{ "engagement", "milestones" },
+	{ "expansion", "limits" },	{ "expansion", "gates" },
+	{ "expansion", "signals" },	{ "risk", "inactivity" },
+	{ "risk", "decline" },		{ "risk", "activation" },
+	{ "risk", "churn_event" },	{ "health", "engagement" },
+	{ "health", "activation" },	{ "health", "safety" },
+};
+
+#define PACKED_NUMBERS	 (ARRAY_LEN(sums) + 2 * ARRAY_LEN(slots))
+#define PACKED_MAX_BYTES (PACKED_NUMBERS * 6 + 3)
+
+static const struct score_sum *sum_at(const struct score *s, size_t i)
 {
-	json_key(j, name);
+	return (const struct score_sum *)((const char *)s + sums[i].offset);
+}
+
+static const struct score_sum *sum_named(const struct score *s,
+					 const char *name)
+{
+	size_t i = 0;
+
+	while (!streq(sums[i].name, name))
+		i++;
+	return sum_at(s, i);
+}
+
+static int packed(double x)
+{
+	return (int)lround(x * 10000);
+}
+
+static void pack_slot(struct str *out, const struct score_sum *sum,
+		      const char *name)
+{
+	for (size_t i = 0; i < sum->part_count; i++) {
+		const struct score_part *part = &sum->parts[i];
+
+		if (streq(part->name, name)) {
+			str_printf(out, ",%d,%d", packed(part->value),
+				   packed(part->weight));
+			return;
+		}
+	}
+	str_puts(out, ",-1,-1");
+}
+
+const char *score_pack(struct arena *a, const struct score *score)
+{
+	struct str out;
+
+	str_init(&out, a, PACKED_MAX_BYTES);
+	for (size_t i = 0; i < ARRAY_LEN(sums); i++)
+		str_printf(&out, "%c%d", i == 0 ? '{' : ',',
+			   packed(sum_at(score, i)->value));
+	for (size_t i = 0; i < ARRAY_LEN(slots); i++)
+		pack_slot(&out, sum_named(score, slots[i].sum), slots[i].name);
+	str_puts(&out, "}");
+	return out.bytes;
+}
+
+/* What score_pack() wrote; what a later version has more is left out. */
+static void unpack(const char *text, int ret[PACKED_NUMBERS])
+{
+	for (size_t i = 0; i < PACKED_NUMBERS; i++) {
+		char *end = NULL;
+
+		ret[i] = *text == '\0' ? -1 : (int)strtol(text + 1, &end, 10);
+		text = end == NULL ? text : end;
+	}
+}
+
+static void write_number(struct json_out *j, const char *key, int packed)
+{
+	json_key(j, key);
+	json_double(j, packed / 10000.0);
+}
+
+static void write_sum(struct json_out *j, size_t sum, const int *numbers)
+{
+	json_key(j, sums[sum].name);
 	json_open(j, '{');
-	json_key(j, "value");
-	json_double(j, sum->value);
+	write_number(j, "value", numbers[sum]);
 	json_key(j, "parts");
 	json_open(j, '[');
-	for (size_t i = 0; i < sum->part_count; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(slots); i++) {
+		const int *slot = &numbers[ARRAY_LEN(sums) + 2 * i];
+
+		if (slot[0] < 0 || !streq(slots[i].sum, sums[sum].name))
+			continue;
 		json_open(j, '{');
-		json_pair(j, "name", sum->parts[i].name);
-		json_key(j, "value");
-		json_double(j, sum->parts[i].value);
-		json_key(j, "weight");
-		json_double(j, sum->parts[i].weight);
+		json_pair(j, "name", slots[i].name);
+		write_number(j, "value", slot[0]);
+		write_number(j, "weight", slot[1]);
 		json_close(j);
 	}
 	json_close(j);
 	json_close(j);
 }
 
-void score_write_parts(struct json_out *j, const struct score *score)
+void score_write_parts(struct json_out *j, const char *stage,
+		       const char *reason, const char *packed)
 {
+	int numbers[PACKED_NUMBERS];
+
+	if (packed == NULL) {
+		json_null(j);
+		return;
+	}
+	unpack(packed, numbers);
 	json_open(j, '{');
 	json_key(j, "stage");
 	json_open(j, '{');
-	json_pair(j, "value", score_stage_word(score->stage));
-	json_pair(j, "reason", score->stage_reason);
+	json_pair(j, "value", stage);
+	json_pair(j, "reason", reason);
 	json_close(j);
-	write_sum(j, "activation", &score->activation);
-	write_sum(j, "engagement", &score->engagement);
-	write_sum(j, "expansion", &score->expansion);
-	write_sum(j, "risk", &score->risk);
-	write_sum(j, "health", &score->health);
+	for (size_t i = 0; i < ARRAY_LEN(sums); i++)
+		write_sum(j, i, numbers);
 	json_close(j);
 }

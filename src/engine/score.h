@@ -129,11 +129,21 @@ void score_compute(const struct tenant_config *config,
 		   const struct score_features *features, struct score *ret);
 
 /*
- * Writes the parts as one JSON object: {"stage": {"reason": …},
- * "engagement": {"value": …, "parts": [{"name", "value", "weight"}]}, …}.
- * Nothing in it changes by time alone while the scores stay.
+ * arena: the scores and their parts as text of a smallint[], in
+ * ten-thousandths, as customers.score_parts keeps them: a sixth of the JSON,
+ * in rows that every sweep reads and compares. score.c has the order; what
+ * is new goes to the end. Nothing in it changes by time alone while the
+ * scores stay.
  */
-void score_write_parts(struct json_out *j, const struct score *score);
+const char *score_pack(struct arena *a, const struct score *score);
+
+/*
+ * Writes packed scores as one JSON object: {"stage": {"value", "reason"},
+ * "engagement": {"value": …, "parts": [{"name", "value", "weight"}]}, …};
+ * null when packed is NULL.
+ */
+void score_write_parts(struct json_out *j, const char *stage,
+		       const char *reason, const char *packed);
 
 /* static: "new", "at_risk"; "low" … */
 const char *score_stage_word(enum score_stage stage);

@@ -299,6 +299,14 @@ START_TEST(weights_are_the_tenants)
 }
 END_TEST
 
+static const struct score_sum *sum_of(const struct score *s, const char *name)
+{
+	return streq(name, "activation")   ? &s->activation
+	       : streq(name, "engagement") ? &s->engagement
+	       : streq(name, "risk")	   ? &s->risk
+					   : &s->health;
+}
+
 START_TEST(parts_name_their_shares)
 {
 	struct tenant_config config = config_of("{" MILESTONES "}");
@@ -311,7 +319,8 @@ START_TEST(parts_name_their_shares)
 	score_compute(&config, &f, &s);
 	str_init(&out, arena, 8192);
 	json_init(&j, &out);
-	score_write_parts(&j, &s);
+	score_write_parts(&j, score_stage_word(s.stage), s.stage_reason,
+			  score_pack(arena, &s));
 	ck_assert(str_ok(&out));
 	ck_assert(json_parse(&op, out.bytes, out.len, &doc));
 	ck_assert_str_eq(json_get_text(json_member(doc, "stage"), "reason", ""),
@@ -324,9 +333,22 @@ START_TEST(parts_name_their_shares)
 		struct json_object *parts = json_member(sum, "parts");
 		double weights = 0;
 
-		for (size_t i = 0; i < json_object_array_length(parts); i++)
-			weights += json_get_double(
-			    json_object_array_get_idx(parts, i), "weight", 0);
+		ck_assert_double_eq(json_get_double(sum, "value", -1),
+				    sum_of(&s, *name)->value);
+		ck_assert_uint_eq(json_object_array_length(parts),
+				  sum_of(&s, *name)->part_count);
+		for (size_t i = 0; i < json_object_array_length(parts); i++) {
+			const struct score_part *part =
+			    &sum_of(&s, *name)->parts[i];
+			struct json_object *seen =
+			    json_object_array_get_idx(parts, i);
+
+			ck_assert_str_eq(json_get_text(seen, "name", ""),
+					 part->name);
+			ck_assert_double_eq(json_get_double(seen, "value", -1),
+					    part->value);
+			weights += json_get_double(seen, "weight", 0);
+		}
 		ck_assert_msg(fabs(weights - 1) < 0.001, "%s", *name);
 	}
 }

@@ -101,8 +101,8 @@ void condition_write_sql(const struct condition *cond, struct sql *q,
 /*
  * Appends a timestamptz expression over c: the earliest time after now at
  * which one of the conditions (NULL among them: {}) can change by time
- * alone, 'infinity' when none can; never null. What they have in common is
- * written once. For match_queue.due_at.
+ * alone, as long as what does not depend on time stays as it is; 'infinity'
+ * when none can; never null. For match_queue.due_at.
  */
 void condition_write_next(const struct condition *const *conds, size_t count,
 			  struct sql *q, const struct condition_at *at);

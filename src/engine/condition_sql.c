@@ -507,21 +507,57 @@ static void write_milestone(const struct condition *node, struct sql *q,
 
 /* ----------------------------------------------------------------- tree -- */
 
+#define NODE_COST_MAX 3
+
+/* What a clause costs: 0 for columns up to NODE_COST_MAX for events. */
+static int node_cost(const struct condition *node)
+{
+	int most = 0;
+
+	switch (node->kind) {
+	case NODE_FIELD:
+		return 0;
+	case NODE_PROPERTY:
+		return 1;
+	case NODE_MILESTONE:
+		return 2;
+	case NODE_EVENT:
+		return 3;
+	default:
+		break;
+	}
+	for (const struct condition *c = node->children; c; c = c->next)
+		if (node_cost(c) > most)
+			most = node_cost(c);
+	return most;
+}
+
+/*
+ * The cheap ones first: PostgreSQL evaluates a condition that is a value, as
+ * match has it, from left to right as far as it must.
+ */
 static void write_children(const struct condition *node, struct sql *q,
 			   const struct condition_at *at,
 			   const struct sql_literal *properties)
 {
+	size_t written = 0;
+
 	if (node->children == NULL) {
 		sql_add(q, "true");
 		return;
 	}
 	sql_add(q, "(");
-	for (const struct condition *c = node->children; c; c = c->next) {
-		write_node(c, q, at, properties);
-		if (c->next != NULL && node->kind == NODE_ANY)
-			sql_add(q, " OR ");
-		else if (c->next != NULL)
-			sql_add(q, " AND ");
+	for (int cost = 0; cost <= NODE_COST_MAX; cost++) {
+		for (const struct condition *c = node->children; c;
+		     c = c->next) {
+			if (node_cost(c) != cost)
+				continue;
+			if (written++ > 0 && node->kind == NODE_ANY)
+				sql_add(q, " OR ");
+			else if (written > 1)
+				sql_add(q, " AND ");
+			write_node(c, q, at, properties);
+		}
 	}
 	sql_add(q, ")");
 }
@@ -708,31 +744,88 @@ static void leaves_add(struct leaves *leaves, const struct condition *node)
 	leaves->all[leaves->count++] = node;
 }
 
+static bool is_timed(const struct condition *node)
+{
+	return (node->kind == NODE_FIELD && node->field->kind == VALUE_DAYS &&
+		node->op != OP_EXISTS) ||
+	       (node->kind == NODE_EVENT && node->within_days > 0);
+}
+
 static void collect_leaves(struct leaves *leaves, const struct condition *node)
 {
-	if ((node->kind == NODE_FIELD && node->field->kind == VALUE_DAYS &&
-	     node->op != OP_EXISTS) ||
-	    (node->kind == NODE_EVENT && node->within_days > 0))
+	if (is_timed(node))
 		leaves_add(leaves, node);
 	for (const struct condition *c = node->children; c; c = c->next)
 		collect_leaves(leaves, c);
 }
 
+static bool has_timed(const struct condition *node)
+{
+	if (is_timed(node))
+		return true;
+	for (const struct condition *c = node->children; c; c = c->next)
+		if (has_timed(c))
+			return true;
+	return false;
+}
+
+static void write_leaves(const struct leaves *leaves, struct sql *q,
+			 const struct condition_at *at)
+{
+	for (size_t i = 0; i < leaves->count; i++)
+		if (leaves->all[i]->kind == NODE_EVENT)
+			write_event_next(leaves->all[i], q, at);
+		else
+			write_days_next(leaves->all[i], q, at);
+}
+
+/*
+ * What stands beside the leaves and does not change by time: while it does
+ * not hold, no moment matters. Returns the number of clauses written.
+ */
+static size_t write_guard(const struct condition *cond, struct sql *q,
+			  const struct condition_at *at)
+{
+	size_t written = 0;
+
+	if (cond->kind != NODE_ALL)
+		return 0;
+	for (const struct condition *c = cond->children; c; c = c->next) {
+		if (has_timed(c))
+			continue;
+		if (written++ > 0)
+			sql_add(q, " AND ");
+		else
+			sql_add(q, ", CASE WHEN ");
+		write_node(c, q, at, &of_customer);
+	}
+	return written;
+}
+
 void condition_write_next(const struct condition *const *conds, size_t count,
 			  struct sql *q, const struct condition_at *at)
 {
-	struct leaves leaves = { .all = ARENA_ARRAY(
+	struct leaves common = { .all = ARENA_ARRAY(
 				     q->arena, const struct condition *,
 				     count *CONDITION_CLAUSES_MAX) };
 
-	for (size_t i = 0; i < count; i++)
-		if (conds[i] != NULL)
-			collect_leaves(&leaves, conds[i]);
 	sql_add(q, "least('infinity'::timestamptz");
-	for (size_t i = 0; i < leaves.count; i++)
-		if (leaves.all[i]->kind == NODE_EVENT)
-			write_event_next(leaves.all[i], q, at);
-		else
-			write_days_next(leaves.all[i], q, at);
+	for (size_t i = 0; i < count; i++) {
+		struct leaves own = { .all = ARENA_ARRAY(
+					  q->arena, const struct condition *,
+					  CONDITION_CLAUSES_MAX) };
+
+		if (conds[i] == NULL || !has_timed(conds[i]))
+			continue;
+		if (write_guard(conds[i], q, at) == 0) {
+			collect_leaves(&common, conds[i]);
+			continue;
+		}
+		collect_leaves(&own, conds[i]);
+		sql_add(q, " THEN least('infinity'::timestamptz");
+		write_leaves(&own, q, at);
+		sql_add(q, ") END");
+	}
+	write_leaves(&common, q, at);
 	sql_add(q, ")");
 }

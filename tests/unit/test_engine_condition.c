@@ -402,13 +402,38 @@ START_TEST(condition_binds_typed_values)
 	ck_assert_uint_eq(q.arg_count, 6);
 	ck_assert_int_eq(q.args[2].kind, DB_DOUBLE);
 	ck_assert(q.args[2].v.f64 == 0.7);
-	ck_assert_int_eq(q.args[3].kind, DB_TEXTS);
-	ck_assert_uint_eq(q.args[3].len, 2);
-	ck_assert_str_eq(((const char *const *)q.args[3].v.ptr)[1], "b");
-	ck_assert_int_eq(q.args[4].kind, DB_JSON);
-	ck_assert_str_eq(q.args[4].v.ptr, "0.1");
-	/* More than 3 whole days: from the fourth on. */
-	ck_assert(q.args[5].v.f64 == 4);
+	/* More than 3 whole days: from the fourth on. Columns come first. */
+	ck_assert(q.args[3].v.f64 == 4);
+	ck_assert_int_eq(q.args[4].kind, DB_TEXTS);
+	ck_assert_uint_eq(q.args[4].len, 2);
+	ck_assert_str_eq(((const char *const *)q.args[4].v.ptr)[1], "b");
+	ck_assert_int_eq(q.args[5].kind, DB_JSON);
+	ck_assert_str_eq(q.args[5].v.ptr, "0.1");
+}
+END_TEST
+
+START_TEST(condition_asks_the_cheap_clauses_first)
+{
+	static const struct {
+		const char *doc, *before, *after;
+	} want[] = {
+		{ "{\"event\": \"export\", \"health\": 3}", "c.health",
+		  "SELECT" },
+		{ "{\"milestone\": \"invited_team\", \"properties.x\": 3}",
+		  "c.properties", "customer_milestones" },
+		{ "{\"not\": {\"event\": \"export\"}, \"milestone\":"
+		  " \"invited_team\"}",
+		  "customer_milestones", "customer_event_days" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		struct sql q;
+
+		write_sql(want[i].doc, &q);
+		ck_assert(strstr(q.text.bytes, want[i].before) <
+			  strstr(q.text.bytes, want[i].after));
+		ck_assert_ptr_nonnull(strstr(q.text.bytes, want[i].before));
+	}
 }
 END_TEST
 
@@ -479,6 +504,22 @@ static const struct {
 	  "::timestamp AT TIME ZONE 'UTC' FROM customer_event_days d WHERE"
 	  " d.tenant_id = $1 AND d.user_id = c.user_id AND d.name_id = $2"
 	  " AND d.day > ($2 AT TIME ZONE 'UTC')::date - $3::integer))" },
+	/* Time matters only while the rest holds. */
+	{ "{\"days_since_last_activity\": {\"gte\": 3}, \"opted_out\": false}",
+	  "least('infinity'::timestamptz, CASE WHEN ((c.opted_out = $1))"
+	  " THEN least('infinity'::timestamptz, CASE WHEN"
+	  " c.last_activity_at + $2 * interval '24 hours' > $2 THEN"
+	  " c.last_activity_at + $2 * interval '24 hours' END) END"
+	  ", CASE WHEN ((c.opted_out = $3)) THEN"
+	  " least('infinity'::timestamptz, CASE WHEN"
+	  " c.last_activity_at + $4 * interval '24 hours' > $2 THEN"
+	  " c.last_activity_at + $4 * interval '24 hours' END) END)" },
+	/* Nothing stands beside what time changes. */
+	{ "{\"any\": [{\"health\": 3}, {\"age\": {\"lt\": 3}}]}",
+	  "least('infinity'::timestamptz, CASE WHEN"
+	  " coalesce(c.first_activity_at, c.created_at) + $1 * interval"
+	  " '24 hours' > $2 THEN coalesce(c.first_activity_at, c.created_at)"
+	  " + $1 * interval '24 hours' END)" },
 };
 
 START_TEST(condition_writes_the_next_time)
@@ -578,6 +619,7 @@ void condition_cases(Suite *suite)
 	tcase_add_loop_test(tc, condition_writes_sql, 0, (int)ARRAY_LEN(good));
 	tcase_add_test(tc, condition_keeps_text_out_of_sql);
 	tcase_add_test(tc, condition_binds_typed_values);
+	tcase_add_test(tc, condition_asks_the_cheap_clauses_first);
 	tcase_add_test(tc, condition_lists_clauses_in_order);
 	tcase_add_test(tc, condition_knows_its_events);
 	tcase_add_loop_test(tc, condition_writes_the_next_time, 0,

@@ -373,6 +373,12 @@ static const char narrow_scores[] =
     "ADD score_parts smallint[];\n"
     "UPDATE batch_leases SET swept_at = NULL WHERE stage = 'refresh';\n";
 
+static const char inlined_draw[] =
+    "CREATE OR REPLACE FUNCTION stable_draw(key text)\n"
+    "RETURNS double precision LANGUAGE sql STABLE PARALLEL SAFE\n"
+    "RETURN (('x' || encode(substr(sha256(convert_to(key, 'UTF8')), 1, 6),\n"
+    "'hex'))::bit(48)::bigint) / 281474976710656.0::double precision;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -391,6 +397,7 @@ static const struct step steps[] = {
 	{ 11, "sources of events", event_sources, false },
 	{ 12, "queue of match", match_queue, false },
 	{ 13, "narrow scores", narrow_scores, false },
+	{ 14, "inlined draw", inlined_draw, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

@@ -11,6 +11,7 @@
 #include "base/parse.h"
 #include "db/db.h"
 #include "db/db_tx.h"
+#include "db/sql.h"
 #include "engine/gate.h"
 #include "store/erase.h"
 
@@ -23,10 +24,9 @@
  * said of each as it was read.
  */
 struct chunk {
-	const char **ids;
+	struct gate_users users;
 	int64_t *changes; /* 0: no row */
 	int64_t *due_us;
-	size_t count;
 };
 
 /*
@@ -52,14 +52,15 @@ static const struct {
 static void take_chunk(struct op *op, const struct db_rows *rows,
 		       struct chunk *ret)
 {
-	ret->ids = ARENA_ARRAY(op->arena, const char *, rows->count);
+	const char **ids = ARENA_ARRAY(op->arena, const char *, rows->count);
+
 	ret->changes = ARENA_ARRAY(op->arena, int64_t, rows->count);
 	ret->due_us = ARENA_ARRAY(op->arena, int64_t, rows->count);
-	ret->count = 0;
+	ret->users = (struct gate_users){ .ids = ids };
 	db_each (row, rows) {
-		size_t i = ret->count++;
+		size_t i = ret->users.count++;
 
-		ret->ids[i] = db_text(&row, "user_id");
+		ids[i] = db_text(&row, "user_id");
 		ret->changes[i] = db_i64(&row, "changes");
 		ret->due_us[i] = db_time(&row, "due_at");
 	}
@@ -83,17 +84,21 @@ static bool load_sweep(struct op *op, const struct run *run,
 	struct db_rows rows;
 
 	if (!db_rows(op, &rows,
-		     "SELECT c.user_id, coalesce(q.changes, 0) AS changes,"
+		     "SELECT user_id, coalesce(q.changes, 0) AS changes,"
 		     " coalesce(q.due_at, '-infinity') AS due_at"
 		     " FROM (SELECT user_id FROM customers"
 		     " WHERE tenant_id = $1 AND user_id > $2"
 		     " ORDER BY user_id LIMIT $3) c"
-		     " LEFT JOIN match_queue q ON q.tenant_id = $1"
-		     " AND q.user_id = c.user_id ORDER BY c.user_id",
+		     /* Only customers are queued: these are theirs. */
+		     " LEFT JOIN (SELECT user_id, changes, due_at"
+		     " FROM match_queue WHERE tenant_id = $1 AND user_id > $2"
+		     " ORDER BY user_id LIMIT $3) q USING (user_id)"
+		     " ORDER BY user_id",
 		     ARG_I64(op->tenant_id),
 		     ARG_TEXT(sweep_after(run, rules_version)), ARG_I64(CHUNK)))
 		return false;
 	take_chunk(op, &rows, ret);
+	ret->users.are_range = true;
 	return true;
 }
 
@@ -125,7 +130,7 @@ static void look_again(const struct op *op, const struct chunk *c,
 	size_t u = 0;
 
 	for (size_t i = 0; i < m->count; i++) {
-		while (!streq(c->ids[u], m->all[i].user_id))
+		while (!streq(c->users.ids[u], m->all[i].user_id))
 			u++;
 		for (size_t g = 0; g < ARRAY_LEN(looks); g++) {
 			int64_t at = op->now_us + looks[g].wait_us;
@@ -137,28 +142,38 @@ static void look_again(const struct op *op, const struct chunk *c,
 	}
 }
 
+/* Matches as columns. */
+struct columns {
+	const char **users, **playbooks, **closed;
+	int64_t *versions;
+	bool *held_out;
+	size_t n;
+};
+
+static void columns_take(struct arena *a, const struct gate_matches *m,
+			 struct columns *ret)
+{
+	ret->users = ARENA_ARRAY(a, const char *, m->count);
+	ret->playbooks = ARENA_ARRAY(a, const char *, m->count);
+	ret->closed = ARENA_ARRAY(a, const char *, m->count);
+	ret->versions = ARENA_ARRAY(a, int64_t, m->count);
+	ret->held_out = ARENA_ARRAY(a, bool, m->count);
+	ret->n = m->count;
+	for (size_t i = 0; i < m->count; i++) {
+		ret->users[i] = m->all[i].user_id;
+		ret->playbooks[i] = m->all[i].playbook->id;
+		ret->versions[i] = m->all[i].playbook->version;
+		ret->closed[i] = m->all[i].gate;
+		ret->held_out[i] = m->all[i].held_out;
+	}
+}
+
 /*
  * Candidates for open gates and for those whom the holdout alone keeps back;
  * gate_results for closed ones, only changes.
  */
-static bool store_matches(struct op *op, const struct chunk *c,
-			  const struct gate_matches *m)
+static bool put_matches(struct op *op, const struct columns *m)
 {
-	const struct gate_match *matches = m->all;
-	size_t count = m->count;
-	const char **users = ARENA_ARRAY(op->arena, const char *, count);
-	const char **playbooks = ARENA_ARRAY(op->arena, const char *, count);
-	const char **closed = ARENA_ARRAY(op->arena, const char *, count);
-	int64_t *versions = ARENA_ARRAY(op->arena, int64_t, count);
-	bool *held_out = ARENA_ARRAY(op->arena, bool, count);
-
-	for (size_t i = 0; i < count; i++) {
-		users[i] = matches[i].user_id;
-		playbooks[i] = matches[i].playbook->id;
-		versions[i] = matches[i].playbook->version;
-		closed[i] = matches[i].gate;
-		held_out[i] = matches[i].held_out;
-	}
 	return db_exec(op, NULL,
 		       "INSERT INTO candidates AS o (tenant_id, user_id,"
 		       " playbook_id, playbook_version, matched_at, held_out)"
@@ -171,9 +186,9 @@ static bool store_matches(struct op *op, const struct chunk *c,
 		       " matched_at = excluded.matched_at,"
 		       " held_out = excluded.held_out",
 		       ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
-		       ARG_TEXTS(users, count), ARG_UUIDS(playbooks, count),
-		       ARG_I64S(versions, count), ARG_TEXTS(closed, count),
-		       ARG_BOOLS(held_out, count)) &&
+		       ARG_TEXTS(m->users, m->n), ARG_UUIDS(m->playbooks, m->n),
+		       ARG_I64S(m->versions, m->n), ARG_TEXTS(m->closed, m->n),
+		       ARG_BOOLS(m->held_out, m->n)) &&
 	       db_exec(op, NULL,
 		       "INSERT INTO gate_results AS o (tenant_id, user_id,"
 		       " playbook_id, gate, since)"
@@ -185,25 +200,107 @@ static bool store_matches(struct op *op, const struct chunk *c,
 		       " since = excluded.since"
 		       " WHERE o.gate <> excluded.gate",
 		       ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
-		       ARG_TEXTS(users, count), ARG_UUIDS(playbooks, count),
-		       ARG_TEXTS(closed, count)) &&
+		       ARG_TEXTS(m->users, m->n), ARG_UUIDS(m->playbooks, m->n),
+		       ARG_TEXTS(m->closed, m->n));
+}
+
+static const struct sql_literal old_row = SQL_LITERAL("o");
+
+/* The chunk's closed gates that are closed no longer. */
+static bool drop_gates(struct op *op, const struct chunk *c,
+		       const struct columns *m)
+{
+	struct sql q;
+
+	sql_init(&q, op->arena);
+	sql_keep(&q);
+	sql_add(&q, "DELETE FROM gate_results o WHERE o.tenant_id = ");
+	sql_arg(&q, ARG_I64(op->tenant_id));
+	gate_users_write(&c->users, &q, &old_row);
+	sql_add(&q, " AND NOT EXISTS (SELECT FROM unnest(");
+	sql_arg(&q, ARG_TEXTS(m->users, m->n));
+	sql_add(&q, "::text[], ");
+	sql_arg(&q, ARG_UUIDS(m->playbooks, m->n));
+	sql_add(&q, "::uuid[], ");
+	sql_arg(&q, ARG_TEXTS(m->closed, m->n));
+	sql_add(&q, "::text[]) x (u, p, g) WHERE x.u = o.user_id"
+		    " AND x.p = o.playbook_id AND x.g IS NOT NULL)");
+	return db_exec_sql(op, NULL, &q);
+}
+
+/* The chunk's matches of before that hold no longer are no candidates. */
+static bool drop_candidates(struct op *op, const struct chunk *c)
+{
+	struct sql q;
+
+	sql_init(&q, op->arena);
+	sql_keep(&q);
+	sql_add(&q, "DELETE FROM candidates o WHERE o.tenant_id = ");
+	sql_arg(&q, ARG_I64(op->tenant_id));
+	gate_users_write(&c->users, &q, &old_row);
+	sql_add(&q, " AND o.matched_at < ");
+	sql_arg(&q, ARG_TIME(op->now_us));
+	return db_exec_sql(op, NULL, &q);
+}
+
+static bool store_matches(struct op *op, const struct chunk *c,
+			  const struct gate_matches *matches)
+{
+	struct columns m;
+
+	columns_take(op->arena, matches, &m);
+	return put_matches(op, &m) && drop_gates(op, c, &m) &&
+	       drop_candidates(op, c);
+}
+
+/* Customers of a chunk that get the same: columns of one statement. */
+struct looks_next {
+	const char **ids;
+	int64_t *changes, *at;
+	size_t n;
+};
+
+static void looks_init(struct arena *a, struct looks_next *l, size_t len)
+{
+	l->ids = ARENA_ARRAY(a, const char *, len);
+	l->changes = ARENA_ARRAY(a, int64_t, len);
+	l->at = ARENA_ARRAY(a, int64_t, len);
+	l->n = 0;
+}
+
+static void looks_add(struct looks_next *l, const struct chunk *c, size_t i,
+		      int64_t at_us)
+{
+	l->ids[l->n] = c->users.ids[i];
+	l->changes[l->n] = c->changes[i];
+	l->at[l->n++] = at_us;
+}
+
+static bool put_looks(struct op *op, const struct looks_next *put)
+{
+	return put->n == 0 ||
 	       db_exec(op, NULL,
-		       "DELETE FROM gate_results o USING unnest($2::text[])"
-		       " w (u) WHERE o.tenant_id = $1 AND o.user_id = w.u"
-		       " AND NOT EXISTS (SELECT FROM"
-		       " unnest($3::text[], $4::uuid[], $5::text[])"
-		       " x (u, p, g) WHERE x.u = o.user_id"
-		       " AND p = o.playbook_id AND g IS NOT NULL)",
-		       ARG_I64(op->tenant_id), ARG_TEXTS(c->ids, c->count),
-		       ARG_TEXTS(users, count), ARG_UUIDS(playbooks, count),
-		       ARG_TEXTS(closed, count)) &&
-	       /* A match of before that holds no longer is no candidate. */
+		       "INSERT INTO match_queue AS q (tenant_id, user_id,"
+		       " due_at, changes) SELECT $1, u, at, seen"
+		       " FROM unnest($2::text[], $3::timestamptz[],"
+		       " $4::bigint[]) x (u, at, seen) ORDER BY u"
+		       " ON CONFLICT (tenant_id, user_id) DO UPDATE"
+		       " SET due_at = excluded.due_at"
+		       " WHERE q.changes = excluded.changes",
+		       ARG_I64(op->tenant_id), ARG_TEXTS(put->ids, put->n),
+		       ARG_TIMES(put->at, put->n),
+		       ARG_I64S(put->changes, put->n));
+}
+
+static bool drop_looks(struct op *op, const struct looks_next *drop)
+{
+	return drop->n == 0 ||
 	       db_exec(op, NULL,
-		       "DELETE FROM candidates o USING unnest($2::text[]) x (u)"
-		       " WHERE o.tenant_id = $1 AND o.user_id = x.u"
-		       " AND o.matched_at < $3",
-		       ARG_I64(op->tenant_id), ARG_TEXTS(c->ids, c->count),
-		       ARG_TIME(op->now_us));
+		       "DELETE FROM match_queue q USING unnest($2::text[],"
+		       " $3::bigint[]) x (u, seen) WHERE q.tenant_id = $1"
+		       " AND q.user_id = x.u AND q.changes = x.seen",
+		       ARG_I64(op->tenant_id), ARG_TEXTS(drop->ids, drop->n),
+		       ARG_I64S(drop->changes, drop->n));
 }
 
 /*
@@ -213,29 +310,17 @@ static bool store_matches(struct op *op, const struct chunk *c,
 static bool store_next(struct op *op, const struct chunk *c,
 		       const int64_t *next)
 {
-	const char **ids = ARENA_ARRAY(op->arena, const char *, c->count);
-	int64_t *changes = ARENA_ARRAY(op->arena, int64_t, c->count);
-	int64_t *at = ARENA_ARRAY(op->arena, int64_t, c->count);
-	size_t n = 0;
+	struct looks_next put, drop;
 
-	for (size_t i = 0; i < c->count; i++) {
-		if (next[i] == c->due_us[i])
-			continue;
-		ids[n] = c->ids[i];
-		changes[n] = c->changes[i];
-		at[n++] = next[i];
+	looks_init(op->arena, &put, c->users.count);
+	looks_init(op->arena, &drop, c->users.count);
+	for (size_t i = 0; i < c->users.count; i++) {
+		if (next[i] == INT64_MAX && c->changes[i] > 0)
+			looks_add(&drop, c, i, next[i]);
+		else if (next[i] != INT64_MAX && next[i] != c->due_us[i])
+			looks_add(&put, c, i, next[i]);
 	}
-	return n == 0 ||
-	       db_exec(op, NULL,
-		       "INSERT INTO match_queue AS q (tenant_id, user_id,"
-		       " due_at, changes) SELECT $1, u, at, seen"
-		       " FROM unnest($2::text[], $3::timestamptz[],"
-		       " $4::bigint[]) x (u, at, seen) ORDER BY u"
-		       " ON CONFLICT (tenant_id, user_id) DO UPDATE"
-		       " SET due_at = excluded.due_at"
-		       " WHERE q.changes = excluded.changes",
-		       ARG_I64(op->tenant_id), ARG_TEXTS(ids, n),
-		       ARG_TIMES(at, n), ARG_I64S(changes, n));
+	return put_looks(op, &put) && drop_looks(op, &drop);
 }
 
 static bool match_chunk(struct op *op, const struct tenant_config *config,
@@ -247,8 +332,7 @@ static bool match_chunk(struct op *op, const struct tenant_config *config,
 
 	if (!playbook_load_active(op, config, &playbooks, &playbook_count,
 				  NULL) ||
-	    !gate_match(op, playbooks, playbook_count, c->ids, c->count,
-			&matches))
+	    !gate_match(op, playbooks, playbook_count, &c->users, &matches))
 		return false;
 	look_again(op, c, &matches);
 	return store_matches(op, c, &matches) &&
@@ -259,10 +343,11 @@ static bool match_chunk(struct op *op, const struct tenant_config *config,
 static void sweep_step(struct op *op, struct run *run, const struct chunk *c,
 		       int64_t rules_version)
 {
-	if (c->count == CHUNK) {
-		run_set_cursor(run, arena_printf(op->arena, "%lld:%s",
-						 (long long)rules_version,
-						 c->ids[c->count - 1]));
+	if (c->users.count == CHUNK) {
+		run_set_cursor(run,
+			       arena_printf(op->arena, "%lld:%s",
+					    (long long)rules_version,
+					    c->users.ids[c->users.count - 1]));
 		return;
 	}
 	run->version = rules_version;
@@ -272,7 +357,7 @@ static void sweep_step(struct op *op, struct run *run, const struct chunk *c,
 bool stage_match(struct op *op, struct run *run)
 {
 	struct tenant_config config;
-	struct chunk c = { .count = 0 };
+	struct chunk c = { .changes = NULL };
 	bool sweep;
 
 	if (!db_begin(op) || !erasures_hold_off(op) ||
@@ -282,10 +367,10 @@ bool stage_match(struct op *op, struct run *run)
 	if (!(sweep ? load_sweep(op, run, config.rules_version, &c)
 		    : load_due(op, &c)))
 		return false;
-	if (c.count > 0 && !match_chunk(op, &config, &c))
+	if (c.users.count > 0 && !match_chunk(op, &config, &c))
 		return false;
-	run->more = sweep || c.count == CHUNK;
+	run->more = sweep || c.users.count == CHUNK;
 	if (sweep)
 		sweep_step(op, run, &c, config.rules_version);
-	return run_chunk_done(op, run, (int64_t)c.count);
+	return run_chunk_done(op, run, (int64_t)c.users.count);
 }

@@ -1,6 +1,7 @@
 /*
- * Match as SQL: the chunk's customers once as c (materialized), then one
- * SELECT a playbook over them, glued by UNION ALL.
+ * Match as SQL, in two steps of one statement: the chunk's customers are read
+ * once, as c (materialized), with a truth for each playbook's entry; the gates
+ * stand there once, over the few pairs whose entry holds.
  */
 #include "engine/gate.h"
 
@@ -18,7 +19,7 @@ struct gate {
 	bool is_entry;
 	bool is_budget; /* the same for all customers: known beforehand */
 	struct sql_literal open;
-	struct sql_literal closed_case; /* "WHEN NOT open THEN 'name'" */
+	struct sql_literal closed_case; /* of match, see GATE and MESSAGES */
 	struct sql_literal detail;
 };
 
@@ -27,6 +28,18 @@ struct gate {
 		.name = gate_name, .open = SQL_LITERAL(sql),                   \
 		.closed_case =                                                 \
 		    SQL_LITERAL(" WHEN NOT " sql " THEN '" gate_name "'"),     \
+		.detail = SQL_LITERAL(detail_sql)                              \
+	}
+
+/*
+ * One that only a message of before can close. Most customers have none,
+ * which match knows of each (c.written) before it looks at any playbook.
+ */
+#define MESSAGES(gate_name, sql, detail_sql)                                   \
+	{                                                                      \
+		.name = gate_name, .open = SQL_LITERAL(sql),                   \
+		.closed_case = SQL_LITERAL(" WHEN c.written AND NOT " sql      \
+					   " THEN '" gate_name "'"),           \
 		.detail = SQL_LITERAL(detail_sql)                              \
 	}
 
@@ -44,24 +57,25 @@ static const struct gate gates[] = {
 	GATE("opted_out", GATE_SQL_OPTED_OUT,
 	     "CASE WHEN c.opted_out THEN 'opted out'"
 	     " ELSE 'may be written to' END"),
-	GATE("paused", GATE_SQL_PAUSED,
-	     "'a message that a person paused closes it'"),
+	MESSAGES("paused", GATE_SQL_PAUSED,
+		 "'a message that a person paused closes it'"),
 	GATE("holdout", GATE_SQL_HOLDOUT,
 	     "'draw ' || round((" GATE_SQL_DRAW ")::numeric, 4)"
 	     " || ', holdout ' || (" GATE_SQL_HOLDOUT_SHARE ")"),
-	GATE("cooldown", GATE_SQL_COOLDOWN,
-	     "'rest of ' || coalesce(p.constraints->>'cooldown_days', '7')"
-	     " || ' days after this playbook''s last message'"),
+	MESSAGES("cooldown", GATE_SQL_COOLDOWN,
+		 "'rest of ' || coalesce(p.constraints->>'cooldown_days', '7')"
+		 " || ' days after this playbook''s last message'"),
 	GATE("win_back_step", GATE_SQL_WIN_BACK_STEP,
 	     "coalesce('step ' || (p.constraints->>'win_back_step')"
 	     " || ' of a series', 'no series')"),
-	GATE("frequency_cap", GATE_SQL_FREQUENCY_CAP,
-	     "'at most ' || coalesce(t.config->'frequency_cap'->>'count', '3')"
-	     " || ' messages in '"
-	     " || coalesce(t.config->'frequency_cap'->>'days', '7')"
-	     " || ' days'"),
-	GATE("open_intervention", GATE_SQL_OPEN_INTERVENTION,
-	     "'a message that still waits closes it'"),
+	MESSAGES(
+	    "frequency_cap", GATE_SQL_FREQUENCY_CAP,
+	    "'at most ' || coalesce(t.config->'frequency_cap'->>'count', '3')"
+	    " || ' messages in '"
+	    " || coalesce(t.config->'frequency_cap'->>'days', '7')"
+	    " || ' days'"),
+	MESSAGES("open_intervention", GATE_SQL_OPEN_INTERVENTION,
+		 "'a message that still waits closes it'"),
 	{ .name = "daily_budget",
 	  .is_budget = true,
 	  .open = SQL_LITERAL(GATE_SQL_DAILY_BUDGET),
@@ -72,9 +86,9 @@ static const struct gate gates[] = {
 
 /* Of those whose draw is under the holdout: the rest of the chain. */
 #define HELD_OUT                                                               \
-	"(NOT " GATE_SQL_HOLDOUT " AND " GATE_SQL_COOLDOWN                     \
-	" AND " GATE_SQL_WIN_BACK_STEP " AND " GATE_SQL_FREQUENCY_CAP          \
-	" AND " GATE_SQL_OPEN_INTERVENTION                                     \
+	"(NOT " GATE_SQL_HOLDOUT " AND " GATE_SQL_WIN_BACK_STEP                \
+	" AND (NOT c.written OR " GATE_SQL_COOLDOWN                            \
+	" AND " GATE_SQL_FREQUENCY_CAP " AND " GATE_SQL_OPEN_INTERVENTION ")"  \
 	" AND NOT EXISTS (SELECT FROM exposures e"                             \
 	" WHERE e.tenant_id = c.tenant_id AND e.playbook_id = p.id"            \
 	" AND e.user_id = c.user_id))"
@@ -102,15 +116,31 @@ static void write_from(struct sql *q, const struct condition_at *at,
 	sql_arg(q, ARG_UUID(playbook_id));
 }
 
-static void write_users(struct sql *q, const struct condition_at *at,
-			const char *const *user_ids, size_t count)
+void gate_users_write(const struct gate_users *users, struct sql *q,
+		      const struct sql_literal *alias)
 {
-	sql_add(q, "WITH c AS MATERIALIZED (SELECT " GATE_SQL_CUSTOMER
-		   " FROM customers WHERE tenant_id = ");
+	sql_add(q, " AND ");
+	sql_add_literal(q, alias);
+	if (!users->are_range) {
+		sql_add(q, ".user_id = ANY (");
+		sql_arg(q, ARG_TEXTS(users->ids, users->count));
+		sql_add(q, ")");
+		return;
+	}
+	sql_add(q, ".user_id BETWEEN ");
+	sql_arg(q, ARG_TEXT(users->ids[0]));
+	sql_add(q, " AND ");
+	sql_arg(q, ARG_TEXT(users->ids[users->count - 1]));
+}
+
+static void write_users(struct sql *q, const struct condition_at *at,
+			const struct gate_users *users)
+{
+	static const struct sql_literal alias = SQL_LITERAL("c");
+
+	sql_add(q, " FROM customers c WHERE c.tenant_id = ");
 	sql_ref(q, at->tenant);
-	sql_add(q, " AND user_id = ANY (");
-	sql_arg(q, ARG_TEXTS(user_ids, count));
-	sql_add(q, ")) ");
+	gate_users_write(users, q, &alias);
 }
 
 /* Whether the day's budgets are open, for each playbook. */
@@ -138,26 +168,76 @@ static bool load_budgets(struct op *op, const struct playbook *playbooks,
 	return true;
 }
 
-static void write_playbook(struct sql *q, const struct condition_at *at,
-			   const struct playbook *pb, size_t index,
-			   bool budget_open)
+/* Playbooks that one statement asks for: all[first] up to all[end - 1]. */
+struct asked {
+	const struct playbook *all;
+	const bool *budgets; /* the day's are open */
+	size_t first, end;
+};
+
+/*
+ * Columns of c: hits, whether each entry holds, for as many playbooks from
+ * a->first up to count as one statement holds, which sets a->end; and next,
+ * when time alone can change any of them.
+ */
+static void write_entries(struct sql *q, const struct condition_at *at,
+			  size_t count, struct asked *a)
 {
-	sql_add(q, "SELECT c.user_id, ");
-	sql_arg(q, ARG_I64((int64_t)index));
-	sql_add(q, "::bigint AS playbook, CASE");
+	const struct condition **entries =
+	    ARENA_ARRAY(q->arena, const struct condition *, count);
+	size_t n = 0;
+
+	sql_add(q, ", ARRAY[");
+	for (a->end = a->first; a->end < count && q->arg_count < ARGS_FULL;
+	     a->end++) {
+		if (n > 0)
+			sql_add(q, ", ");
+		entries[n] = a->all[a->end].entry;
+		condition_write_sql(entries[n++], q, at);
+	}
+	sql_add(q, "] AS hits, ");
+	condition_write_next(entries, n, q, at);
+	sql_add(q, " AS next");
+}
+
+/* h: each pair whose entry holds, with what is known of the playbook. */
+static void write_hits(struct sql *q, const struct asked *a)
+{
+	size_t n = a->end - a->first;
+	const char **ids = ARENA_ARRAY(q->arena, const char *, n);
+
+	for (size_t i = 0; i < n; i++)
+		ids[i] = a->all[a->first + i].id;
+	sql_add(q, ", h AS MATERIALIZED (SELECT c.*, x.id AS playbook_id,"
+		   " x.budget, x.i FROM (SELECT c.*, (SELECT count(*)"
+		   " FROM interventions o WHERE o.tenant_id = c.tenant_id"
+		   " AND o.user_id = c.user_id) > 0 AS written"
+		   " FROM c WHERE true = ANY (c.hits) OFFSET 0) c"
+		   " CROSS JOIN LATERAL unnest(c.hits, ");
+	sql_arg(q, ARG_UUIDS(ids, n));
+	sql_add(q, "::uuid[], ");
+	sql_arg(q, ARG_BOOLS(a->budgets + a->first, n));
+	sql_add(q, "::boolean[]) WITH ORDINALITY x (hit, id, budget, i)"
+		   " WHERE x.hit) ");
+}
+
+/* The first closed gate of each pair whose entry holds. */
+static void write_gates(struct sql *q, const struct condition_at *at)
+{
+	sql_add(q, "SELECT c.user_id, c.i - 1 AS playbook, CASE");
 	for (size_t i = 0; i < ARRAY_LEN(gates); i++)
 		if (!gates[i].is_entry && !gates[i].is_budget)
 			sql_add_literal(q, &gates[i].closed_case);
-	if (!budget_open)
-		sql_add(q, " ELSE 'daily_budget'");
-	if (budget_open)
-		sql_add(q, " END AS gate, " HELD_OUT " AS held_out");
-	else
-		sql_add(q, " END AS gate, false AS held_out");
-	sql_add(q, ", NULL::timestamptz AS next");
-	write_from(q, at, pb->id);
-	sql_add(q, " AND ");
-	condition_write_sql(pb->entry, q, at);
+	sql_add(q, " WHEN NOT c.budget THEN 'daily_budget' END AS gate,"
+		   " c.budget AND " HELD_OUT " AS held_out,"
+		   " NULL::timestamptz AS next"
+		   " FROM h c JOIN playbooks p ON p.id = c.playbook_id,"
+		   " tenant_settings t, (SELECT ");
+	sql_ref(q, at->now);
+	sql_add(q, " AS now) n WHERE p.tenant_id = ");
+	sql_ref(q, at->tenant);
+	sql_add(q, " AND t.tenant_id = ");
+	sql_ref(q, at->tenant);
 }
 
 static int by_user(const void *left, const void *right)
@@ -179,24 +259,11 @@ static bool is_held_out(const struct db_row *row)
 	       db_bool(row, "held_out");
 }
 
-/* One more row a customer: when time alone can change any of them. */
-static void write_next(struct sql *q, const struct condition_at *at,
-		       const struct playbook *playbooks, size_t count)
-{
-	const struct condition **entries =
-	    ARENA_ARRAY(q->arena, const struct condition *, count);
-
-	for (size_t i = 0; i < count; i++)
-		entries[i] = playbooks[i].entry;
-	sql_add(q, " UNION ALL SELECT c.user_id, NULL, NULL, NULL, ");
-	condition_write_next(entries, count, q, at);
-	sql_add(q, " FROM c");
-}
-
 /* Rows of one statement, in order of user_id, added to *ret. */
 static void take_matches(struct op *op, const struct db_rows *rows,
 			 const struct playbook *playbooks,
-			 const char *const *user_ids, struct gate_matches *ret)
+			 const struct gate_users *users,
+			 struct gate_matches *ret)
 {
 	struct gate_match *all =
 	    ARENA_ARRAY(op->arena, struct gate_match, ret->count + rows->count);
@@ -209,6 +276,12 @@ static void take_matches(struct op *op, const struct db_rows *rows,
 		const char *user_id = db_text(&row, "user_id");
 		int64_t next_us;
 
+		while (user < users->count &&
+		       strcmp(users->ids[user], user_id) < 0)
+			user++;
+		/* Who came since is not among them. */
+		if (user == users->count || !streq(users->ids[user], user_id))
+			continue;
 		if (!db_is_null(&row, "playbook")) {
 			all[ret->count++] = (struct gate_match){
 				.user_id = user_id,
@@ -219,57 +292,58 @@ static void take_matches(struct op *op, const struct db_rows *rows,
 			};
 			continue;
 		}
-		while (!streq(user_ids[user], user_id))
-			user++;
 		next_us = db_time(&row, "next");
 		if (next_us < ret->next_us[user])
 			ret->next_us[user] = next_us;
 	}
 }
 
-/* As many playbooks from *i as one statement holds. */
-static bool ask_matches(struct op *op, const struct playbook *playbooks,
-			size_t count, const bool *budgets,
-			const char *const *user_ids, size_t user_count,
-			size_t *i, struct db_rows *ret)
+/* As many playbooks from a->first as one statement holds. */
+static bool ask_matches(struct op *op, size_t count,
+			const struct gate_users *users, struct asked *a,
+			struct db_rows *ret)
 {
-	size_t first = *i;
 	struct sql q;
 
 	sql_init(&q, op->arena);
 	sql_keep(&q);
 	struct condition_at at = bind_at(op, &q);
-	write_users(&q, &at, user_ids, user_count);
-	for (; *i < count && q.arg_count < ARGS_FULL; (*i)++) {
-		if (*i > first)
-			sql_add(&q, " UNION ALL ");
-		write_playbook(&q, &at, &playbooks[*i], *i, budgets[*i]);
-	}
-	write_next(&q, &at, &playbooks[first], *i - first);
-	sql_add(&q, " ORDER BY 1, 2");
+	/* Most customers are done with here: few are kept for the rest. */
+	sql_add(&q, "WITH c AS MATERIALIZED (SELECT * FROM"
+		    " (SELECT " GATE_SQL_CUSTOMER);
+	write_entries(&q, &at, count, a);
+	write_users(&q, &at, users);
+	sql_add(&q, " OFFSET 0) c WHERE true = ANY (c.hits)"
+		    " OR c.next < 'infinity')");
+	write_hits(&q, a);
+	write_gates(&q, &at);
+	/* One more row a customer whom time alone can change. */
+	sql_add(&q, " UNION ALL SELECT c.user_id, NULL, NULL, NULL, c.next"
+		    " FROM c WHERE c.next < 'infinity' ORDER BY 1, 2");
 	return db_rows_sql(op, ret, &q);
 }
 
 bool gate_match(struct op *op, const struct playbook *playbooks,
-		size_t playbook_count, const char *const *user_ids,
-		size_t user_count, struct gate_matches *ret)
+		size_t playbook_count, const struct gate_users *users,
+		struct gate_matches *ret)
 {
-	size_t i = 0, statements = 0;
+	struct asked a = { .all = playbooks };
+	size_t statements = 0;
 	bool *budgets;
 
 	ret->count = 0;
-	ret->next_us = ARENA_ARRAY(op->arena, int64_t, user_count);
-	for (size_t u = 0; u < user_count; u++)
+	ret->next_us = ARENA_ARRAY(op->arena, int64_t, users->count);
+	for (size_t u = 0; u < users->count; u++)
 		ret->next_us[u] = INT64_MAX;
 	if (!load_budgets(op, playbooks, playbook_count, &budgets))
 		return false;
-	while (i < playbook_count && user_count > 0) {
+	a.budgets = budgets;
+	for (; a.first < playbook_count && users->count > 0; a.first = a.end) {
 		struct db_rows rows;
 
-		if (!ask_matches(op, playbooks, playbook_count, budgets,
-				 user_ids, user_count, &i, &rows))
+		if (!ask_matches(op, playbook_count, users, &a, &rows))
 			return false;
-		take_matches(op, &rows, playbooks, user_ids, ret);
+		take_matches(op, &rows, playbooks + a.first, users, ret);
 		statements++;
 	}
 	/* Each statement's rows are in order, all of them are not. */
@@ -288,7 +362,10 @@ bool gate_chain(struct op *op, const struct playbook *pb, const char *user_id,
 
 	sql_init(&q, op->arena);
 	struct condition_at at = bind_at(op, &q);
-	write_users(&q, &at, &user_id, 1);
+	sql_add(&q, "WITH c AS MATERIALIZED (SELECT " GATE_SQL_CUSTOMER);
+	write_users(&q, &at,
+		    &(struct gate_users){ .ids = &user_id, .count = 1 });
+	sql_add(&q, ") ");
 	for (size_t i = 0; i < ARRAY_LEN(gates); i++) {
 		if (i > 0)
 			sql_add(&q, " UNION ALL ");

@@ -26,20 +26,33 @@ struct gate_matches {
 	struct gate_match *all; /* in order of user_id, then of playbooks */
 	size_t count;
 	/*
-	 * For each of user_ids, in their order: the earliest time after now
+	 * For each of the users, in their order: the earliest time after now
 	 * at which an entry condition can change by time alone; INT64_MAX:
 	 * never.
 	 */
 	int64_t *next_us;
 };
 
-/*
- * What holds for user_ids (of op->tenant_id, at op->now_us), who stand in
- * order of their bytes, each once.
- */
+/* Customers of op->tenant_id, in order of their bytes, each once. */
+struct gate_users {
+	const char *const *ids;
+	size_t count;
+	/*
+	 * They are all that there were from the first to the last: such a
+	 * range is read several times as fast as single ids.
+	 */
+	bool are_range;
+};
+
+/* Appends " AND <alias>.user_id …": the users, and who came between since. */
+void gate_users_write(const struct gate_users *users, struct sql *q,
+		      const struct sql_literal *alias);
+
+/* What holds for the users at op->now_us. */
 MUST_CHECK bool gate_match(struct op *op, const struct playbook *playbooks,
-			   size_t playbook_count, const char *const *user_ids,
-			   size_t user_count, struct gate_matches *ret);
+			   size_t playbook_count,
+			   const struct gate_users *users,
+			   struct gate_matches *ret);
 
 /* A gate as dry-run and why show it. */
 struct gate_result {

@@ -62,7 +62,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(11, 'sources of events'),
 	(12, 'queue of match'),
 	(13, 'narrow scores'),
-	(14, 'inlined draw');
+	(14, 'inlined draw'),
+	(15, 'narrow ledger');
 
 -- ---------------------------------------------------------------- global --
 
@@ -296,8 +297,11 @@ CREATE TABLE customers (
 	created_at timestamptz NOT NULL,
 	updated_at timestamptz NOT NULL,
 	refreshed_at timestamptz, -- NULL: never refreshed
+	noted_health smallint, -- the last that score_ledger says; NULL: none
 	PRIMARY KEY (tenant_id, user_id)
 );
+-- Few or none, and looked for after each refresh.
+CREATE INDEX customers_untracked ON customers (tenant_id) WHERE NOT tracked;
 CREATE INDEX customers_created ON customers (tenant_id, created_at, user_id);
 -- Who churned in a range of time, for analytics.
 CREATE INDEX customers_churned ON customers (tenant_id, stage_since)
@@ -466,7 +470,11 @@ CREATE TABLE score_ledger (
 	old_value text,
 	new_value text NOT NULL,
 	cause text NOT NULL CHECK (cause IN ('events', 'time', 'config')),
-	parts jsonb NOT NULL,
+	-- The stage, its reason and the numbers of that computation, as in
+	-- customers.
+	stage text NOT NULL,
+	reason text,
+	parts smallint[] NOT NULL,
 	PRIMARY KEY (tenant_id, user_id, id)
 );
 CREATE INDEX score_ledger_recovered ON score_ledger (tenant_id, at)

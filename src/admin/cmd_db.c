@@ -380,6 +380,42 @@ static const char inlined_draw[] =
     "'hex'))::bit(48)::bigint) / 281474976710656.0::double precision;\n";
 
 /*
+ * The numbers stand as score_pack() wrote them at this version: the values of
+ * the sums, then value and weight of each part, -1 where it is missing.
+ */
+static const char narrow_ledger[] =
+    "ALTER TABLE customers ADD noted_health smallint;\n"
+    "UPDATE customers c SET noted_health = (SELECT l.new_value::smallint\n"
+    "FROM score_ledger l WHERE l.tenant_id = c.tenant_id\n"
+    "AND l.user_id = c.user_id AND l.what = 'health'\n"
+    "ORDER BY l.id DESC LIMIT 1);\n"
+    "CREATE INDEX customers_untracked ON customers (tenant_id)\n"
+    "WHERE NOT tracked;\n"
+    "ALTER TABLE score_ledger ADD stage text, ADD reason text;\n"
+    "ALTER TABLE score_ledger RENAME parts TO long_parts;\n"
+    "ALTER TABLE score_ledger ADD parts smallint[];\n"
+    "UPDATE score_ledger l SET stage = l.long_parts->'stage'->>'value',\n"
+    "reason = l.long_parts->'stage'->>'reason', parts = ARRAY(\n"
+    "SELECT round((l.long_parts->s->>'value')::numeric * 10000)::smallint\n"
+    "FROM unnest('{activation,engagement,expansion,risk,health}'::text[])\n"
+    "WITH ORDINALITY x (s, i) ORDER BY i) || ARRAY(\n"
+    "SELECT coalesce(round((p->>k)::numeric * 10000), -1)::smallint\n"
+    "FROM (VALUES (1, 'activation', 'milestones'),\n"
+    "(2, 'activation', 'active_days'), (3, 'engagement', 'frequency'),\n"
+    "(4, 'engagement', 'breadth'), (5, 'engagement', 'recency'),\n"
+    "(6, 'engagement', 'milestones'), (7, 'expansion', 'limits'),\n"
+    "(8, 'expansion', 'gates'), (9, 'expansion', 'signals'),\n"
+    "(10, 'risk', 'inactivity'), (11, 'risk', 'decline'),\n"
+    "(12, 'risk', 'activation'), (13, 'risk', 'churn_event'),\n"
+    "(14, 'health', 'engagement'), (15, 'health', 'activation'),\n"
+    "(16, 'health', 'safety')) x (i, s, name)\n"
+    "LEFT JOIN LATERAL jsonb_array_elements(l.long_parts->x.s->'parts') p\n"
+    "ON p->>'name' = x.name,\n"
+    "(VALUES (1, 'value'), (2, 'weight')) y (o, k) ORDER BY i, o);\n"
+    "ALTER TABLE score_ledger DROP long_parts,\n"
+    "ALTER stage SET NOT NULL, ALTER parts SET NOT NULL;\n";
+
+/*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
  */
@@ -398,6 +434,7 @@ static const struct step steps[] = {
 	{ 12, "queue of match", match_queue, false },
 	{ 13, "narrow scores", narrow_scores, false },
 	{ 14, "inlined draw", inlined_draw, false },
+	{ 15, "narrow ledger", narrow_ledger, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

@@ -20,11 +20,20 @@
 
 /*
  * Writes the scores with their parts under key, of a row that has
- * lifecycle_stage and CUSTOMER_PARTS; null before the first refresh.
+ * CUSTOMER_PARTS; null before the first refresh.
  */
-#define CUSTOMER_PARTS " c.stage_reason AS _reason, c.score_parts AS _parts"
+#define CUSTOMER_PARTS                                                         \
+	" c.lifecycle_stage AS _stage, c.stage_reason AS _reason,"             \
+	" c.score_parts AS _parts"
 void customer_parts_member(struct json_out *j, const char *key,
 			   const struct db_row *row);
+
+/* The same for rows of score_ledger, each with its parts. */
+#define LEDGER_COLUMNS                                                         \
+	" at, what, old_value, new_value, cause, stage AS _stage,"             \
+	" reason AS _reason, parts AS _parts"
+void customer_ledger_member(struct json_out *j, const char *key,
+			    const struct db_rows *rows);
 
 bool customer_list(struct op *op, const struct request *rq,
 		   struct response *rs);

@@ -128,8 +128,22 @@ void customer_parts_member(struct json_out *j, const char *key,
 			   const struct db_row *row)
 {
 	json_key(j, key);
-	score_write_parts(j, db_text(row, "lifecycle_stage"),
-			  db_text(row, "_reason"), db_text(row, "_parts"));
+	score_write_parts(j, db_text(row, "_stage"), db_text(row, "_reason"),
+			  db_text(row, "_parts"));
+}
+
+void customer_ledger_member(struct json_out *j, const char *key,
+			    const struct db_rows *rows)
+{
+	json_key(j, key);
+	json_open(j, '[');
+	db_each (row, rows) {
+		json_open(j, '{');
+		db_row_members(j, &row);
+		customer_parts_member(j, "parts", &row);
+		json_close(j);
+	}
+	json_close(j);
 }
 
 static bool load_detail(struct op *op, const char *user_id, struct db_row *ret)

@@ -11,7 +11,7 @@
 static bool ask_changes(struct op *op, const char *user_id, struct db_rows *ret)
 {
 	return db_ask(op, ret,
-		      "SELECT at, what, old_value, new_value, cause, parts"
+		      "SELECT" LEDGER_COLUMNS
 		      " FROM score_ledger WHERE tenant_id = $1 AND user_id = $2"
 		      " ORDER BY at DESC, id DESC LIMIT 20",
 		      ARG_I64(op->tenant_id), ARG_TEXT(user_id));
@@ -43,7 +43,7 @@ static bool explain_customer(struct op *op, const struct request *rq,
 	json_open(&j, '{');
 	db_row_members(&j, &row);
 	customer_parts_member(&j, "scores", &row);
-	db_rows_member(&j, "changes", &changes);
+	customer_ledger_member(&j, "changes", &changes);
 	json_close(&j);
 	return true;
 }

@@ -55,8 +55,7 @@ static bool load_state(struct op *op, const char *user_id, struct copy *ret)
 		       " WHERE tenant_id = $1 AND user_id = $2 ORDER BY day",
 		       ARG_I64(op->tenant_id), ARG_TEXT(user_id)) &&
 	       db_rows(op, &ret->history,
-		       "SELECT at, what, old_value, new_value, cause, parts"
-		       " FROM score_ledger"
+		       "SELECT" LEDGER_COLUMNS " FROM score_ledger"
 		       " WHERE tenant_id = $1 AND user_id = $2 ORDER BY at, id",
 		       ARG_I64(op->tenant_id), ARG_TEXT(user_id));
 }
@@ -130,7 +129,7 @@ static void write_copy(struct op *op, struct json_out *j,
 	json_close(j);
 	db_rows_member(j, "milestones", &copy->milestones);
 	db_rows_member(j, "daily_counts", &copy->days);
-	db_rows_member(j, "score_history", &copy->history);
+	customer_ledger_member(j, "score_history", &copy->history);
 	db_rows_member(j, "decisions", &copy->decisions);
 	db_rows_member(j, "interventions", &copy->interventions);
 	db_rows_member(j, "intervention_log", &copy->log);

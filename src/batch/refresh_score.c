@@ -12,7 +12,7 @@
 #include "store/match_queue.h"
 #include "store/outbox.h"
 
-#define PARTS_MAX_BYTES 8192
+#include <stdlib.h>
 
 static const char *const cause_words[] = {
 	[CAUSE_EVENTS] = "events",
@@ -41,7 +41,7 @@ bool refresh_next_users(struct op *op, const char *after, struct user_list *ret)
 struct columns {
 	size_t n;
 	const char **user_id, **stage, **reason, **risk, **parts;
-	int64_t *health;
+	int64_t *health, *noted_health;
 	double *risk_score, *activation, *engagement, *expansion;
 };
 
@@ -54,66 +54,84 @@ static void columns_init(struct arena *a, struct columns *w, size_t len)
 	w->risk = ARENA_ARRAY(a, const char *, len);
 	w->parts = ARENA_ARRAY(a, const char *, len);
 	w->health = ARENA_ARRAY(a, int64_t, len);
+	w->noted_health = ARENA_ARRAY(a, int64_t, len);
 	w->risk_score = ARENA_ARRAY(a, double, len);
 	w->activation = ARENA_ARRAY(a, double, len);
 	w->engagement = ARENA_ARRAY(a, double, len);
 	w->expansion = ARENA_ARRAY(a, double, len);
 }
 
-/* Ledger rows of stage and risk; health is decided in SQL. */
+/* Rows of the ledger, column by column, and events for the outbox. */
 struct changes {
-	size_t n, health_n, event_n;
-	const char **user_id, **id, **what, **old, **new, **parts;
-	const char **health_user, **health_id, **health_parts;
-	int64_t *health_new;
+	size_t n, event_n;
+	const char **user_id, **id, **what, **old, **new;
+	const char **stage, **reason, **parts;
 	struct outbox_event *events;
 };
 
 static void changes_init(struct arena *a, struct changes *c, size_t len)
 {
+	const char ***texts[] = {
+		&c->user_id, &c->id,	&c->what,   &c->old,
+		&c->new,     &c->stage, &c->reason, &c->parts
+	};
+
 	*c = (struct changes){ .n = 0 };
-	c->user_id = ARENA_ARRAY(a, const char *, 2 * len);
-	c->id = ARENA_ARRAY(a, const char *, 2 * len);
-	c->what = ARENA_ARRAY(a, const char *, 2 * len);
-	c->old = ARENA_ARRAY(a, const char *, 2 * len);
-	c->new = ARENA_ARRAY(a, const char *, 2 * len);
-	c->parts = ARENA_ARRAY(a, const char *, 2 * len);
-	c->health_user = ARENA_ARRAY(a, const char *, len);
-	c->health_id = ARENA_ARRAY(a, const char *, len);
-	c->health_parts = ARENA_ARRAY(a, const char *, len);
-	c->health_new = ARENA_ARRAY(a, int64_t, len);
+	/* Stage, risk and health of each. */
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*texts[i] = ARENA_ARRAY(a, const char *, 3 * len);
 	c->events = ARENA_ARRAY(a, struct outbox_event, 2 * len);
 }
 
-/* arena: the parts as the ledger keeps them. */
-static const char *parts_text(struct arena *a, const struct score *s,
-			      const char *packed)
-{
-	struct json_out j;
-	struct str out;
+/* The health that the ledger last says; NOTHING before its first row. */
+#define NOTHING INT64_C(-1)
 
-	str_init(&out, a, PARTS_MAX_BYTES);
-	json_init(&j, &out);
-	score_write_parts(&j, score_stage_word(s->stage), s->stage_reason,
-			  packed);
-	return out.bytes;
+static int64_t noted_health(const struct db_row *row)
+{
+	return db_is_null(row, "noted_health") ? NOTHING
+					       : db_i64(row, "noted_health");
 }
 
-static void columns_add(struct columns *w, const char *user_id,
+/* Against the last noted health, so that a slow slide is noted too. */
+static bool is_step(const struct db_row *row, const struct score *s)
+{
+	int64_t noted = noted_health(row);
+
+	return llabs(s->health_points - (noted == NOTHING ? 50 : noted)) >=
+	       SCORE_HEALTH_STEP;
+}
+
+static void columns_add(struct columns *w, const struct db_row *row,
 			const struct score *s, const char *parts)
 {
 	size_t i = w->n++;
 
-	w->user_id[i] = user_id;
+	w->user_id[i] = db_text(row, "user_id");
 	w->stage[i] = score_stage_word(s->stage);
 	w->reason[i] = s->stage_reason;
 	w->risk[i] = score_risk_word(s->risk_level);
 	w->parts[i] = parts;
 	w->health[i] = s->health_points;
+	w->noted_health[i] =
+	    is_step(row, s) ? s->health_points : noted_health(row);
 	w->risk_score[i] = s->risk.value;
 	w->activation[i] = s->activation.value;
 	w->engagement[i] = s->engagement.value;
 	w->expansion[i] = s->expansion.value;
+}
+
+static void changes_row(struct op *op, struct changes *c,
+			const struct db_row *row, const struct score *s,
+			const char *packed, const char *what)
+{
+	size_t i = c->n++;
+
+	c->user_id[i] = db_text(row, "user_id");
+	c->id[i] = uuid_new(op);
+	c->what[i] = what;
+	c->stage[i] = score_stage_word(s->stage);
+	c->reason[i] = s->stage_reason;
+	c->parts[i] = packed;
 }
 
 /* One changed word: a ledger row and, once the state was known, an event. */
@@ -126,22 +144,17 @@ static void changes_add(struct op *op, struct changes *c,
 	const char *new = is_stage ? score_stage_word(s->stage)
 				   : score_risk_word(s->risk_level);
 	bool fresh = db_bool(row, "fresh");
-	size_t i;
 
 	if (streq(old, new))
 		return;
-	i = c->n++;
-	c->user_id[i] = db_text(row, "user_id");
-	c->id[i] = uuid_new(op);
-	c->what[i] = is_stage ? "stage" : "risk";
-	c->old[i] = fresh ? NULL : old;
-	c->new[i] = new;
-	c->parts[i] = parts_text(op->arena, s, packed);
+	c->old[c->n] = fresh ? NULL : old;
+	c->new[c->n] = new;
+	changes_row(op, c, row, s, packed, is_stage ? "stage" : "risk");
 	if (fresh)
 		return;
 	c->events[c->event_n++] = (struct outbox_event){
 		.type = is_stage ? "user.stage_changed" : "user.risk_changed",
-		.user_id = c->user_id[i],
+		.user_id = db_text(row, "user_id"),
 		.lifecycle_stage = score_stage_word(s->stage),
 		.activation_score = s->activation.value,
 		.risk_level = score_risk_word(s->risk_level),
@@ -155,15 +168,11 @@ static void changes_add_health(struct op *op, struct changes *c,
 			       const struct db_row *row, const struct score *s,
 			       const char *packed)
 {
-	size_t i;
-
-	if (db_i64(row, "health") == s->health_points)
+	if (!is_step(row, s))
 		return;
-	i = c->health_n++;
-	c->health_user[i] = db_text(row, "user_id");
-	c->health_id[i] = uuid_new(op);
-	c->health_parts[i] = parts_text(op->arena, s, packed);
-	c->health_new[i] = s->health_points;
+	c->old[c->n] = db_text(row, "noted_health");
+	c->new[c->n] = arena_printf(op->arena, "%d", (int)s->health_points);
+	changes_row(op, c, row, s, packed, "health");
 }
 
 static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
@@ -177,17 +186,19 @@ static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
 	    " risk_level = u.risk, risk_score = u.risk_score,"
 	    " activation_score = u.activation,"
 	    " engagement_score = u.engagement, expansion_score = u.expansion,"
-	    " score_parts = u.parts, refreshed_at = $2"
+	    " score_parts = u.parts, noted_health = u.noted,"
+	    " refreshed_at = $2"
 	    " FROM (SELECT x.user_id, x.stage, x.reason, x.risk,"
 	    " x.parts::smallint[] AS parts,"
+	    " nullif(x.noted, -1)::smallint AS noted,"
 	    " x.health::smallint AS health, x.risk_score::real AS risk_score,"
 	    " x.activation::real AS activation,"
 	    " x.engagement::real AS engagement, x.expansion::real AS expansion"
 	    " FROM unnest($3::text[], $4::text[], $5::text[], $6::text[],"
 	    " $7::bigint[], $8::float8[], $9::float8[], $10::float8[],"
-	    " $11::float8[], $12::text[]) x (user_id, stage, risk, parts,"
-	    " health, risk_score, activation, engagement, expansion,"
-	    " reason)) u"
+	    " $11::float8[], $12::text[], $13::bigint[])"
+	    " x (user_id, stage, risk, parts, health, risk_score,"
+	    " activation, engagement, expansion, reason, noted)) u"
 	    " WHERE c.tenant_id = $1 AND c.user_id = u.user_id"
 	    " AND (c.refreshed_at IS NULL OR (c.lifecycle_stage, c.stage_reason,"
 	    " c.health, c.risk_level, c.risk_score, c.activation_score,"
@@ -200,7 +211,8 @@ static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
 	    ARG_TEXTS(w->risk, w->n), ARG_TEXTS(w->parts, w->n),
 	    ARG_I64S(w->health, w->n), ARG_DOUBLES(w->risk_score, w->n),
 	    ARG_DOUBLES(w->activation, w->n), ARG_DOUBLES(w->engagement, w->n),
-	    ARG_DOUBLES(w->expansion, w->n), ARG_TEXTS(w->reason, w->n));
+	    ARG_DOUBLES(w->expansion, w->n), ARG_TEXTS(w->reason, w->n),
+	    ARG_I64S(w->noted_health, w->n));
 }
 
 static bool write_ledger(struct op *op, const struct changes *c,
@@ -209,44 +221,21 @@ static bool write_ledger(struct op *op, const struct changes *c,
 	if (c->n > 0 &&
 	    !db_exec(op, NULL,
 		     "INSERT INTO score_ledger (tenant_id, user_id, id, at,"
-		     " what, old_value, new_value, cause, parts)"
+		     " what, old_value, new_value, cause, stage, reason, parts)"
 		     " SELECT $1, u.user_id, u.id, $2, u.what, u.old, u.new,"
-		     " $3, u.parts FROM unnest($4::text[], $5::uuid[],"
-		     " $6::text[], $7::text[], $8::text[], $9::jsonb[])"
-		     " u (user_id, id, what, old, new, parts)",
+		     " $3, u.stage, u.reason, u.parts::smallint[]"
+		     " FROM unnest($4::text[], $5::uuid[], $6::text[],"
+		     " $7::text[], $8::text[], $9::text[], $10::text[],"
+		     " $11::text[]) u (user_id, id, what, old, new, stage,"
+		     " reason, parts)",
 		     ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 		     ARG_TEXT(cause), ARG_TEXTS(c->user_id, c->n),
 		     ARG_UUIDS(c->id, c->n), ARG_TEXTS(c->what, c->n),
 		     ARG_TEXTS(c->old, c->n), ARG_TEXTS(c->new, c->n),
-		     ARG_JSONS(c->parts, c->n)))
+		     ARG_TEXTS(c->stage, c->n), ARG_TEXTS(c->reason, c->n),
+		     ARG_TEXTS(c->parts, c->n)))
 		return false;
 	return c->event_n == 0 || outbox_put_events(op, c->events, c->event_n);
-}
-
-/* Against the last noted health, so that a slow slide is noted too. */
-static bool write_health_ledger(struct op *op, const struct changes *c,
-				const char *cause)
-{
-	if (c->health_n == 0)
-		return true;
-	return db_exec(
-	    op, NULL,
-	    "INSERT INTO score_ledger (tenant_id, user_id, id, at, what,"
-	    " old_value, new_value, cause, parts)"
-	    " SELECT $1, u.user_id, u.id, $2, 'health', l.new_value,"
-	    /* Few get so far: the others' parts need not be read. */
-	    " u.new::text, $3, u.parts::jsonb FROM unnest($4::text[],"
-	    " $5::uuid[], $6::bigint[], $7::text[]) u (user_id, id, new, parts)"
-	    " LEFT JOIN LATERAL (SELECT s.new_value FROM score_ledger s"
-	    " WHERE s.tenant_id = $1 AND s.user_id = u.user_id"
-	    " AND s.what = 'health' ORDER BY s.id DESC LIMIT 1) l ON true"
-	    " WHERE abs(u.new - coalesce(l.new_value::bigint, 50)) >= $8",
-	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us), ARG_TEXT(cause),
-	    ARG_TEXTS(c->health_user, c->health_n),
-	    ARG_UUIDS(c->health_id, c->health_n),
-	    ARG_I64S(c->health_new, c->health_n),
-	    ARG_TEXTS(c->health_parts, c->health_n),
-	    ARG_I64(SCORE_HEALTH_STEP));
 }
 
 bool refresh_score(struct op *op, const struct tenant_config *config,
@@ -272,14 +261,13 @@ bool refresh_score(struct op *op, const struct tenant_config *config,
 		features_read(op, &row, &features);
 		score_compute(config, &features, &score);
 		packed = score_pack(op->arena, &score);
-		columns_add(&w, db_text(&row, "user_id"), &score, packed);
+		columns_add(&w, &row, &score, packed);
 		changes_add(op, &c, &row, &score, packed, true);
 		changes_add(op, &c, &row, &score, packed, false);
 		changes_add_health(op, &c, &row, &score, packed);
 	}
 	return write_columns(op, &w, ret_changed) &&
-	       write_ledger(op, &c, cause_words[cause]) &&
-	       write_health_ledger(op, &c, cause_words[cause]);
+	       write_ledger(op, &c, cause_words[cause]);
 }
 
 static bool count_day(struct op *op)
@@ -290,21 +278,19 @@ static bool count_day(struct op *op)
 		       "DELETE FROM daily_counts WHERE tenant_id = $1"
 		       " AND day = $2::text::date",
 		       ARG_I64(op->tenant_id), ARG_TEXT(day)) &&
-	       db_exec(
-		   op, NULL,
-		   "INSERT INTO daily_counts (tenant_id, day, what, value,"
-		   " customers) SELECT $1, $2::text::date, CASE"
-		   " WHEN x.stage IS NOT NULL THEN 'stage'"
-		   " WHEN x.risk IS NOT NULL THEN 'risk' ELSE 'health' END,"
-		   " coalesce(x.stage, x.risk, x.band), count(*)"
-		   " FROM (SELECT lifecycle_stage AS stage,"
-		   " risk_level AS risk, CASE WHEN health >= 80"
-		   " THEN '80-100' WHEN health >= 60 THEN '60-79'"
-		   " WHEN health >= 40 THEN '40-59' WHEN health >= 20"
-		   " THEN '20-39' ELSE '0-19' END AS band FROM customers"
-		   " WHERE tenant_id = $1) x"
-		   " GROUP BY GROUPING SETS ((x.stage), (x.risk), (x.band))",
-		   ARG_I64(op->tenant_id), ARG_TEXT(day));
+	       db_exec(op, NULL,
+		       /* One look at the customers, three sums of it. */
+		       "WITH g AS (SELECT lifecycle_stage, risk_level,"
+		       " least(health / 20, 4) AS band, count(*) AS n"
+		       " FROM customers WHERE tenant_id = $1 GROUP BY 1, 2, 3)"
+		       " INSERT INTO daily_counts (tenant_id, day, what, value,"
+		       " customers) SELECT $1, $2::text::date, v.what, v.value,"
+		       " sum(g.n) FROM g CROSS JOIN LATERAL (VALUES"
+		       " ('stage', g.lifecycle_stage), ('risk', g.risk_level),"
+		       " ('health', (ARRAY['0-19', '20-39', '40-59', '60-79',"
+		       " '80-100'])[g.band + 1])) v (what, value)"
+		       " GROUP BY v.what, v.value",
+		       ARG_I64(op->tenant_id), ARG_TEXT(day));
 }
 
 /* The earliest customers are within the plan's limit; twins have none. */

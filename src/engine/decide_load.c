@@ -19,7 +19,8 @@
 	" c.lifecycle_stage, c.risk_level, c.properties, c.health,"            \
 	" c.activation_score, c.engagement_score, c.expansion_score,"          \
 	" c.last_activity_at, to_json(c.channels_off) AS channels_off,"        \
-	" to_jsonb(c) - 'refreshed_at' - 'score_parts' AS inputs,"             \
+	" to_jsonb(c) - 'refreshed_at' - 'score_parts' - 'noted_health'"       \
+	" AS inputs,"                                                          \
 	" CASE WHEN NOT " GATE_SQL_KILL_SWITCH " THEN 'kill_switch'"           \
 	" WHEN NOT " GATE_SQL_TRACKED_LIMIT " THEN 'tracked_limit'"            \
 	" WHEN NOT " GATE_SQL_OPTED_OUT " THEN 'opted_out'"                    \

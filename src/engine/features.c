@@ -267,7 +267,8 @@ bool features_load(struct op *op, const struct tenant_config *config,
 	at.condition.now = sql_bind(&q, ARG_TIME(op->now_us));
 	at.condition.past = past;
 	sql_add(&q, "SELECT c.user_id, c.lifecycle_stage, c.health,"
-		    " c.risk_level, c.refreshed_at IS NULL AS fresh,"
+		    " c.risk_level, c.noted_health,"
+		    " c.refreshed_at IS NULL AS fresh,"
 		    " d.recent, d.earlier, d.names, d.days");
 	write_activity(&q, &at);
 	write_milestones(&q, &at, config);

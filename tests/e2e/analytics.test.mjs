@@ -53,8 +53,8 @@ test("figures of known lives and outcomes", async () => {
 	await stack.sql("update customers set lifecycle_stage = 'churned', stage_since = now()" +
 		" where tenant_id = $1 and user_id = $2", tenant.id, users[4]);
 	await stack.sql("insert into score_ledger (tenant_id, user_id, id, at, what, old_value," +
-		" new_value, cause, parts) values ($1, $2, gen_random_uuid(), now(), 'stage'," +
-		" 'at_risk', 'recovered', 'events', '{}')", tenant.id, messages[0].user_id);
+		" new_value, cause, stage, parts) values ($1, $2, gen_random_uuid(), now(), 'stage'," +
+		" 'at_risk', 'recovered', 'events', 'recovered', '{}')", tenant.id, messages[0].user_id);
 
 	const seen = await get(tenant, "7d");
 	assert.deepEqual(seen.kpis, { total_users: 5, total_interventions: 5,

@@ -86,8 +86,8 @@ test("a better risk level: positive; one that time alone brought is none", async
 	for (const [cause, wanted] of [["events", "positive"], ["time", "pending"]]) {
 		const { tenant, user, id, batch } = await sent();
 		await stack.sql("insert into score_ledger (tenant_id, user_id, id, at, what," +
-			" old_value, new_value, cause, parts) values ($1, $2, gen_random_uuid()," +
-			" now(), 'risk', 'high', 'medium', $3, '{}')", tenant.id, user, cause);
+			" old_value, new_value, cause, stage, parts) values ($1, $2, gen_random_uuid()," +
+			" now(), 'risk', 'high', 'medium', $3, 'active', '{}')", tenant.id, user, cause);
 		await batch();
 		if (wanted === "pending")
 			await pending(tenant, id);
@@ -100,8 +100,8 @@ test("worse and then only half-way back is not better", async () => {
 	const { tenant, user, id, batch } = await sent();
 	for (const [old, now] of [["medium", "critical"], ["critical", "high"]])
 		await stack.sql("insert into score_ledger (tenant_id, user_id, id, at, what," +
-			" old_value, new_value, cause, parts) values ($1, $2, gen_random_uuid()," +
-			" clock_timestamp(), 'risk', $3, $4, 'events', '{}')", tenant.id, user, old, now);
+			" old_value, new_value, cause, stage, parts) values ($1, $2, gen_random_uuid()," +
+			" clock_timestamp(), 'risk', $3, $4, 'events', 'active', '{}')", tenant.id, user, old, now);
 	await batch();
 	await pending(tenant, id);
 });

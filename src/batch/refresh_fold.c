@@ -213,7 +213,20 @@ static bool add_customers(struct op *op, const struct refresh_slice *slice,
 	return delete_erased(op, slice, &erased);
 }
 
-/* Recomputes the touched days; ret: one row a user whose counts changed. */
+/*
+ * The events of one (user, day) of t. Nobody sends an event more than an hour
+ * before its time, so partitions of before that day have none of it.
+ */
+#define EVENTS_OF_DAY                                                          \
+	" FROM events e WHERE e.tenant_id = $1 AND e.user_id = t.user_id"      \
+	" AND e.ts >= t.day::timestamp AT TIME ZONE 'UTC'"                     \
+	" AND e.ts < (t.day + 1)::timestamp AT TIME ZONE 'UTC'"                \
+	" AND e.received_at >= (t.day - 1)::timestamp AT TIME ZONE 'UTC'"
+
+/*
+ * Recomputes the touched days; ret: one row a user whose counts changed, and
+ * by how many events.
+ */
 static bool fold_days(struct op *op, const struct refresh_slice *slice,
 		      const struct user_list *users, struct db_rows *ret)
 {
@@ -222,25 +235,26 @@ static bool fold_days(struct op *op, const struct refresh_slice *slice,
 	    "WITH t AS (SELECT DISTINCT e.user_id,"
 	    " (e.ts AT TIME ZONE 'UTC')::date AS day FROM events e" SLICE_WHERE
 	    " AND e.user_id = ANY ($4) AND e.event NOT IN " TRAIT_EVENTS
-	    "), w AS (INSERT INTO customer_days AS d (tenant_id, user_id, day,"
-	    " events, names, last_at) SELECT $1, t.user_id, t.day, a.events,"
-	    " a.names, a.last_at FROM t CROSS JOIN LATERAL (SELECT"
+	    "), f AS (SELECT t.user_id, t.day, a.events, a.names, a.last_at,"
+	    " a.events - coalesce(d.events, 0) AS more"
+	    " FROM t CROSS JOIN LATERAL (SELECT"
 	    " count(*) AS events, max(e.ts) AS last_at,"
-	    " bit_or(CASE WHEN n.name_id < 63 THEN 1::bigint << n.name_id"
-	    " ELSE '-9223372036854775808'::bigint END) AS names FROM events e"
-	    " LEFT JOIN event_names n ON n.tenant_id = e.tenant_id"
-	    " AND n.name = e.event WHERE e.tenant_id = $1"
-	    " AND e.user_id = t.user_id"
-	    " AND e.ts >= t.day::timestamp AT TIME ZONE 'UTC'"
-	    " AND e.ts < (t.day + 1)::timestamp AT TIME ZONE 'UTC'"
-	    " AND e.event NOT IN " TRAIT_EVENTS ") a WHERE a.events > 0"
-	    " ON CONFLICT (tenant_id, user_id, day) DO UPDATE SET"
-	    " events = excluded.events, names = excluded.names,"
-	    " last_at = excluded.last_at"
-	    " WHERE (d.events, d.names, d.last_at) IS DISTINCT FROM"
-	    " (excluded.events, excluded.names, excluded.last_at)"
-	    " RETURNING d.user_id)"
-	    " SELECT DISTINCT user_id FROM w ORDER BY user_id",
+	    " bit_or((SELECT CASE WHEN n.name_id < 63"
+	    " THEN 1::bigint << n.name_id"
+	    " ELSE '-9223372036854775808'::bigint END FROM event_names n"
+	    " WHERE n.tenant_id = $1 AND n.name = e.event)) AS names" EVENTS_OF_DAY
+	    " AND e.event NOT IN " TRAIT_EVENTS ") a"
+	    " LEFT JOIN customer_days d ON d.tenant_id = $1"
+	    " AND d.user_id = t.user_id AND d.day = t.day"
+	    " WHERE a.events > 0 AND (d.events, d.names, d.last_at)"
+	    " IS DISTINCT FROM (a.events, a.names, a.last_at)),"
+	    " w AS (INSERT INTO customer_days (tenant_id, user_id, day,"
+	    " events, names, last_at) SELECT $1, user_id, day, events, names,"
+	    " last_at FROM f ON CONFLICT (tenant_id, user_id, day) DO UPDATE"
+	    " SET events = excluded.events, names = excluded.names,"
+	    " last_at = excluded.last_at)"
+	    " SELECT user_id, sum(more)::bigint AS more FROM f"
+	    " GROUP BY user_id ORDER BY user_id",
 	    ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
 	    ARG_TIME(slice->until_us), ARG_TEXTS(users->ids, users->count));
 }
@@ -261,11 +275,8 @@ static bool fold_event_days(struct op *op, const struct refresh_slice *slice,
 	    " AS d (tenant_id, user_id, name_id, day, events, first_at,"
 	    " last_at) SELECT $1, t.user_id, t.name_id, t.day, a.events,"
 	    " a.first_at, a.last_at FROM t CROSS JOIN LATERAL (SELECT"
-	    " count(*) AS events, min(e.ts) AS first_at, max(e.ts) AS last_at"
-	    " FROM events e WHERE e.tenant_id = $1 AND e.user_id = t.user_id"
-	    " AND e.event = t.name"
-	    " AND e.ts >= t.day::timestamp AT TIME ZONE 'UTC'"
-	    " AND e.ts < (t.day + 1)::timestamp AT TIME ZONE 'UTC') a"
+	    " count(*) AS events, min(e.ts) AS first_at, max(e.ts) AS last_at" EVENTS_OF_DAY
+	    " AND e.event = t.name) a"
 	    " WHERE a.events > 0"
 	    " ON CONFLICT (tenant_id, user_id, name_id, day) DO UPDATE SET"
 	    " events = excluded.events, first_at = excluded.first_at,"
@@ -277,27 +288,47 @@ static bool fold_event_days(struct op *op, const struct refresh_slice *slice,
 	    ARG_TIME(slice->until_us), ARG_TEXTS(users->ids, users->count));
 }
 
+/* Users whose counts changed, by how many events. */
+struct changed {
+	struct user_list users;
+	int64_t *more;
+};
+
+static void take_changed(struct op *op, const struct db_rows *rows,
+			 struct changed *ret)
+{
+	ret->users.ids = ARENA_ARRAY(op->arena, const char *, rows->count);
+	ret->users.count = 0;
+	ret->more = ARENA_ARRAY(op->arena, int64_t, rows->count);
+	db_each (row, rows) {
+		size_t i = ret->users.count++;
+
+		ret->users.ids[i] = db_text(&row, "user_id");
+		ret->more[i] = db_i64(&row, "more");
+	}
+}
+
 /* What the counts say directly; match has to look again. */
 static bool write_activity(struct op *op, const struct touched *t,
-			   const struct user_list *changed)
+			   const struct changed *c)
 {
 	return db_exec(
 	    op, NULL,
 	    "WITH w AS (UPDATE customers c SET"
 	    " first_activity_at = least(c.first_activity_at, u.first_at),"
 	    " last_activity_at = greatest(c.last_activity_at, u.last_at),"
-	    " events_total = d.total"
+	    " events_total = c.events_total + d.more"
 	    " FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[])"
-	    " u (user_id, first_at, last_at) CROSS JOIN LATERAL ("
-	    "SELECT coalesce(sum(d.events), 0)::bigint AS total"
-	    " FROM customer_days d WHERE d.tenant_id = $1"
-	    " AND d.user_id = u.user_id) d"
+	    " u (user_id, first_at, last_at)"
+	    " JOIN unnest($5::text[], $6::bigint[]) d (user_id, more)"
+	    " USING (user_id)"
 	    " WHERE c.tenant_id = $1 AND c.user_id = u.user_id"
-	    " AND u.user_id = ANY ($5) RETURNING c.user_id)" MATCH_QUEUE_PUT,
+	    " RETURNING c.user_id)" MATCH_QUEUE_PUT,
 	    ARG_I64(op->tenant_id), ARG_TEXTS(t->users.ids, t->users.count),
 	    ARG_TIMES(t->first_us, t->users.count),
 	    ARG_TIMES(t->last_us, t->users.count),
-	    ARG_TEXTS(changed->ids, changed->count));
+	    ARG_TEXTS(c->users.ids, c->users.count),
+	    ARG_I64S(c->more, c->users.count));
 }
 
 /* Changed users (both sorted) and those that must be scored anyway. */
@@ -322,18 +353,16 @@ static bool fold_users(struct op *op, const struct tenant_config *config,
 		       const struct refresh_slice *slice, struct touched *t,
 		       struct user_list *ret_score)
 {
-	struct user_list changed = { .count = 0 };
+	struct changed changed;
 	struct db_rows rows;
 
 	if (!fold_days(op, slice, &t->users, &rows) ||
 	    !fold_event_days(op, slice, &t->users))
 		return false;
-	changed.ids = ARENA_ARRAY(op->arena, const char *, rows.count);
-	db_each (row, &rows)
-		changed.ids[changed.count++] = db_text(&row, "user_id");
-	if (changed.count > 0 && !write_activity(op, t, &changed))
+	take_changed(op, &rows, &changed);
+	if (changed.users.count > 0 && !write_activity(op, t, &changed))
 		return false;
-	merge_score(op, t, &changed, ret_score);
+	merge_score(op, t, &changed.users, ret_score);
 	return refresh_milestones(op, config, ret_score, t->since_us);
 }
 

@@ -316,6 +316,7 @@ bool decide_facts_load(struct op *op, const struct playbook *pb,
 	if (count > DECIDE_FACTS_MAX)
 		count = DECIDE_FACTS_MAX;
 	sql_init(&q, op->arena);
+	sql_keep(&q);
 	write_facts_sql(op, &q, pb, clauses, count, ids, id_count);
 	if (!db_rows_sql(op, &rows, &q))
 		return false;

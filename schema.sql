@@ -63,7 +63,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(12, 'queue of match'),
 	(13, 'narrow scores'),
 	(14, 'inlined draw'),
-	(15, 'narrow ledger');
+	(15, 'narrow ledger'),
+	(16, 'reach of trials');
 
 -- ---------------------------------------------------------------- global --
 
@@ -758,6 +759,7 @@ CREATE TABLE playbook_lift (
 	held_out bigint NOT NULL,
 	held_out_positive bigint NOT NULL,
 	computed_at timestamptz NOT NULL,
+	treated_reached bigint NOT NULL DEFAULT 0, -- the message arrived
 	PRIMARY KEY (tenant_id, playbook_id),
 	FOREIGN KEY (tenant_id, playbook_id) REFERENCES playbooks (tenant_id, id)
 );

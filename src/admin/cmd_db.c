@@ -415,6 +415,11 @@ static const char narrow_ledger[] =
     "ALTER TABLE score_ledger DROP long_parts,\n"
     "ALTER stage SET NOT NULL, ALTER parts SET NOT NULL;\n";
 
+/* Of the treated: who had the message. The next walk of measure fills it. */
+static const char lift_reach[] =
+    "ALTER TABLE playbook_lift\n"
+    "ADD treated_reached bigint NOT NULL DEFAULT 0;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -435,6 +440,7 @@ static const struct step steps[] = {
 	{ 13, "narrow scores", narrow_scores, false },
 	{ 14, "inlined draw", inlined_draw, false },
 	{ 15, "narrow ledger", narrow_ledger, false },
+	{ 16, "reach of trials", lift_reach, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

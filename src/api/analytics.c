@@ -267,7 +267,8 @@ static bool load_trials(struct op *op, struct analytics *a)
 {
 	return db_rows(op, &a->trials,
 		       "SELECT l.playbook_id, p.name, l.treated,"
-		       " l.treated_positive, l.held_out, l.held_out_positive"
+		       " l.treated_reached, l.treated_positive, l.held_out,"
+		       " l.held_out_positive"
 		       " FROM playbook_lift l JOIN playbooks p"
 		       " ON p.tenant_id = l.tenant_id AND p.id = l.playbook_id"
 		       " WHERE l.tenant_id = $1"
@@ -336,6 +337,7 @@ static void write_trial(struct json_out *j, const struct db_row *row)
 {
 	const struct lift_counts n = {
 		.treated = db_i64(row, "treated"),
+		.reached = db_i64(row, "treated_reached"),
 		.treated_positive = db_i64(row, "treated_positive"),
 		.held_out = db_i64(row, "held_out"),
 		.held_out_positive = db_i64(row, "held_out_positive"),
@@ -346,6 +348,7 @@ static void write_trial(struct json_out *j, const struct db_row *row)
 	json_pair(j, "playbook_id", db_text(row, "playbook_id"));
 	json_pair(j, "name", db_text(row, "name"));
 	write_count(j, "treated", n.treated);
+	write_count(j, "treated_reached", n.reached);
 	write_count(j, "treated_positive", n.treated_positive);
 	write_count(j, "held_out", n.held_out);
 	write_count(j, "held_out_positive", n.held_out_positive);

@@ -89,9 +89,7 @@ static void write_judged(struct sql *q, const struct condition_at *at,
 		   " CASE WHEN c.user_id IS NULL THEN 'erased'"
 		   " WHEN c.opted_out AND c.opted_out_at > t.since"
 		   " AND c.opted_out_at <= t.until THEN 'opted_out'"
-		   " WHEN d.churned THEN 'churned'"
-		   " WHEN i.status = 'cancelled' AND i.reason = 'exit_met'"
-		   " THEN 'exit_met'");
+		   " WHEN d.churned THEN 'churned'");
 	if (exit != NULL) {
 		sql_add(q, " WHEN e.window_ends_at >= ");
 		sql_ref(q, at->now);
@@ -106,8 +104,6 @@ static void write_judged(struct sql *q, const struct condition_at *at,
 	sql_add(q, " THEN 'window_over' END AS cause FROM due e"
 		   " LEFT JOIN customers c ON c.tenant_id = e.tenant_id"
 		   " AND c.user_id = e.user_id"
-		   " LEFT JOIN interventions i ON i.tenant_id = e.tenant_id"
-		   " AND i.id = e.intervention_id"
 		   " CROSS JOIN LATERAL (SELECT e.exposed_at AS since, least(");
 	sql_ref(q, at->now);
 	sql_add(
@@ -150,27 +146,36 @@ static bool judge(struct op *op, int64_t since_us, const struct lift_walk *walk,
 	return true;
 }
 
-/* Of those whose window is over: a sum of quick successes would flatter. */
+/*
+ * Of those whose window is over: a sum of quick successes would flatter. By
+ * the intention to treat: what became of the message decides nothing, since
+ * nothing like it is known of the holdout. Whoever is left out is so for a
+ * reason that both arms know.
+ */
 static bool renew_lift(struct op *op)
 {
 	return db_exec(
 	    op, NULL,
 	    "INSERT INTO playbook_lift AS o (tenant_id, playbook_id, treated,"
-	    " treated_positive, held_out, held_out_positive, computed_at)"
+	    " treated_positive, held_out, held_out_positive, computed_at,"
+	    " treated_reached)"
 	    " SELECT $1, e.playbook_id,"
 	    " count(*) FILTER (WHERE e.arm = 'treated'),"
 	    " count(*) FILTER (WHERE e.arm = 'treated'"
 	    " AND e.outcome = 'positive'),"
 	    " count(*) FILTER (WHERE e.arm = 'held_out'),"
 	    " count(*) FILTER (WHERE e.arm = 'held_out'"
-	    " AND e.outcome = 'positive'), $2"
-	    " FROM exposures e LEFT JOIN interventions i"
-	    " ON i.tenant_id = e.tenant_id AND i.id = e.intervention_id"
+	    " AND e.outcome = 'positive'), $2,"
+	    " count(*) FILTER (WHERE e.arm = 'treated'"
+	    " AND EXISTS (SELECT FROM interventions i"
+	    " WHERE i.tenant_id = $1 AND i.user_id = e.user_id"
+	    " AND i.playbook_id = e.playbook_id AND i.source = 'automatic'"
+	    " AND CASE WHEN i.status IN ('sent', 'delivered', 'rolled_back')"
+	    " THEN i.sent_at WHEN i.status IN ('handled', 'delegated')"
+	    " THEN i.ended_at END BETWEEN e.exposed_at AND e.window_ends_at))"
+	    " FROM exposures e"
 	    " WHERE e.tenant_id = $1 AND e.window_ends_at <= $2"
 	    " AND e.outcome <> 'pending' AND e.user_id IS NOT NULL"
-	    " AND (i.id IS NULL OR i.status IN ('handled', 'delegated')"
-	    " OR i.status IN ('sent', 'delivered')"
-	    " OR i.status = 'cancelled' AND i.reason = 'exit_met')"
 	    " AND NOT EXISTS (SELECT FROM interventions m"
 	    " WHERE m.tenant_id = $1 AND m.user_id = e.user_id"
 	    " AND m.source = 'manual' AND m.sent_at >= e.exposed_at"
@@ -181,6 +186,7 @@ static bool renew_lift(struct op *op)
 	    " ON CONFLICT (tenant_id, playbook_id) DO UPDATE SET"
 	    " treated = excluded.treated,"
 	    " treated_positive = excluded.treated_positive,"
+	    " treated_reached = excluded.treated_reached,"
 	    " held_out = excluded.held_out,"
 	    " held_out_positive = excluded.held_out_positive,"
 	    " computed_at = excluded.computed_at",

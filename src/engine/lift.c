@@ -36,6 +36,8 @@ struct lift lift_of(const struct lift_counts *c)
 	lift.difference = a.share - b.share;
 	lift.low = lift.difference - hypot(a.share - a.low, b.high - b.share);
 	lift.high = lift.difference + hypot(a.high - a.share, b.share - b.low);
+	if (c->reached == 0)
+		return lift;
 	if (lift.low > 0)
 		lift.verdict = "better";
 	else if (lift.high < 0)

@@ -11,11 +11,17 @@
  *
  * Who counts (table exposures): whoever was first chosen for the playbook's
  * message (treated) and whoever would have been but for the holdout (held
- * out), once their attribution window is over. Positive is the same for
- * both: exit conditions met, or stage or risk better by what the customer
- * did, inside the window and before churn or opt-out. Left out, in either
- * arm: who was erased, or written to by hand in the window; of the treated,
- * whose message never went out for another reason than a met exit.
+ * out), once their attribution window, which begins there, is over. This is
+ * the intention to treat: what became of the message is not asked, for it
+ * depends on the customer (the message to whoever comes back is cancelled),
+ * and of the held out nothing like it is known. Messages that wait for
+ * an approval, are rejected or fail make the difference smaller, never
+ * greater; reached says how many arrived inside the window.
+ *
+ * Positive is the same for both: exit conditions met, or stage or risk
+ * better by what the customer did, inside the window and before churn or
+ * opt-out. Left out, in either arm: who was erased, or written to by hand in
+ * the window.
  */
 #ifndef ENGINE_LIFT_H
 #define ENGINE_LIFT_H
@@ -24,6 +30,7 @@
 
 struct lift_counts {
 	int64_t treated, treated_positive;
+	int64_t reached; /* of the treated: those who had the message */
 	int64_t held_out, held_out_positive;
 };
 
@@ -34,8 +41,9 @@ struct lift {
 };
 
 /*
- * better: the whole interval is above 0; worse: below. Counts are at least
- * 0, the positive ones at most their arm's.
+ * better: the whole interval is above 0; worse: below. Neither while nobody
+ * was reached: that is chance alone. Counts are at least 0, the positive ones
+ * and reached at most their arm's.
  */
 struct lift lift_of(const struct lift_counts *counts);
 

@@ -39,7 +39,7 @@ test("a message is edited, checked again, and then many are approved at once", a
 });
 
 test("analytics: lift with its interval and verdict", async (t) => {
-	await world.stack.sql("insert into playbook_lift values ($1, $2, 70, 56, 80, 48, now())", world.tenant.id, world.book.id);
+	await world.stack.sql("insert into playbook_lift values ($1, $2, 70, 56, 80, 48, now(), 66)", world.tenant.id, world.book.id);
 	const page = await open(world, t);
 	await sign_in(world, page, "viewer");
 	await page.getByRole("link", { name: "Analytics" }).click();

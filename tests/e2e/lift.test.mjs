@@ -74,7 +74,8 @@ test("both arms are judged alike; the sums wait for the window's end", async () 
 	await batch({ now: at(15 * DAY) });
 	const [row] = await lift(tenant);
 	assert.deepEqual({ ...row, difference: 0, low: 0, high: 0 }, { playbook_id: id,
-		name: row.name, treated: treated.length, treated_positive: 3,
+		name: row.name, treated: treated.length, treated_reached: treated.length,
+		treated_positive: 3,
 		held_out: held_out.length, held_out_positive: 1, difference: 0, low: 0, high: 0,
 		verdict: "not_enough_data" });
 	const difference = 3 / treated.length - 1 / held_out.length;
@@ -95,7 +96,7 @@ test("everybody is in the trial once, whatever happens later", async () => {
 	assert.equal(after.length, users.length);
 });
 
-test("whose message a person refused is left out, a held-out written to by hand too", async () => {
+test("who was written to by hand leaves either arm; a refused message stays", async () => {
 	const { tenant, id, batch } = await trial({ holdout: 0.5, people: 16, mode: "suggest_only" });
 	const rows = await exposures(tenant);
 	const treated = rows.filter((row) => row.arm === "treated");
@@ -104,16 +105,48 @@ test("whose message a person refused is left out, a held-out written to by hand 
 		{ reason: "not now" }));
 	for (const row of treated.slice(1))
 		ok(await tenant.editor.put(`/api/interventions/${row.intervention_id}/approve`));
-	const { id: by_hand } = ok(await tenant.editor.post("/api/interventions", {
-		user_id: held_out[0].user_id, playbook_id: id, channel: "in_app",
-		message_body: "A word from me." }), 201);
-	ok(await tenant.editor.put(`/api/interventions/${by_hand}/approve`));
+	for (const row of [treated[1], held_out[0]]) {
+		const { id: by_hand } = ok(await tenant.editor.post("/api/interventions", {
+			user_id: row.user_id, playbook_id: id, channel: "in_app",
+			message_body: "A word from me." }), 201);
+		ok(await tenant.editor.put(`/api/interventions/${by_hand}/approve`));
+	}
 	await batch();
 	await batch({ now: at(15 * DAY) });
 	const [row] = await lift(tenant);
 	assert.equal(row.treated, treated.length - 1);
+	assert.equal(row.treated_reached, treated.length - 2);
 	assert.equal(row.held_out, held_out.length - 1);
 });
+
+/* suggest_only: both arms come back alike, share of the messages approved. */
+async function left_waiting(share) {
+	const { tenant, batch } = await trial({ holdout: 0.5, people: 90, mode: "suggest_only" });
+	const rows = await exposures(tenant);
+	const arms = ["treated", "held_out"].map((arm) => rows.filter((row) => row.arm === arm));
+	const [treated] = arms;
+	const approved = treated.slice(0, Math.floor(treated.length * share));
+	for (const row of approved)
+		ok(await tenant.editor.put(`/api/interventions/${row.intervention_id}/approve`));
+	await batch();
+	/* Every third of either arm, so that no message has to do with it. */
+	const back = arms.map((arm) => arm.filter((_, n) => n % 3 === 2));
+	for (const row of back.flat())
+		ok(await report(tenant, row.user_id));
+	await batch();
+	await batch({ now: at(8 * DAY) });
+	await batch({ now: at(15 * DAY) });
+	const [row] = await lift(tenant);
+	assert.deepEqual([row.treated, row.treated_positive, row.held_out, row.held_out_positive],
+		[arms[0].length, back[0].length, arms[1].length, back[1].length]);
+	assert.equal(row.treated_reached, approved.length);
+	assert.equal(row.verdict, "not_enough_data");
+	assert.ok(row.low < 0 && row.high > 0);
+}
+
+test("nobody approves: no message, no lift", () => left_waiting(0));
+
+test("half is approved: what waits counts like what went", () => left_waiting(0.5));
 
 test("an exit met before the message left counts, as it does for the holdout", async () => {
 	const { tenant, batch } = await trial({ holdout: 0.5, people: 12, mode: "suggest_only" });
@@ -127,7 +160,8 @@ test("an exit met before the message left counts, as it does for the holdout", a
 	await batch({ now: at(15 * DAY) });
 	const [row] = await lift(tenant);
 	assert.equal(row.treated_positive, 1);
-	assert.equal(row.treated, 1);
+	assert.equal(row.treated, rows.filter((r) => r.arm === "treated").length);
+	assert.equal(row.treated_reached, 0);
 });
 
 test("an erased customer leaves both arms, and no name stays", async () => {

@@ -24,6 +24,22 @@ static struct span wilson(int64_t x, int64_t n)
 			      (middle + half) / scale };
 }
 
+/* For a verdict: so many in each arm, and ends of each kind to expect. */
+#define ARM_MIN	     20
+#define EXPECTED_MIN 5
+
+/* Cochran's rule, on the arms as they would stand without an effect. */
+static bool is_enough(const struct lift_counts *c)
+{
+	int64_t all = c->treated + c->held_out;
+	int64_t good = c->treated_positive + c->held_out_positive;
+	int64_t arm = c->treated < c->held_out ? c->treated : c->held_out;
+	int64_t rarer = good < all - good ? good : all - good;
+
+	return c->reached > 0 && arm >= ARM_MIN &&
+	       (double)arm * (double)rarer / (double)all >= EXPECTED_MIN;
+}
+
 struct lift lift_of(const struct lift_counts *c)
 {
 	struct lift lift = { .verdict = "not_enough_data" };
@@ -36,7 +52,7 @@ struct lift lift_of(const struct lift_counts *c)
 	lift.difference = a.share - b.share;
 	lift.low = lift.difference - hypot(a.share - a.low, b.high - b.share);
 	lift.high = lift.difference + hypot(a.high - a.share, b.share - b.low);
-	if (c->reached == 0)
+	if (!is_enough(c))
 		return lift;
 	if (lift.low > 0)
 		lift.verdict = "better";

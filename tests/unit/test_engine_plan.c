@@ -387,13 +387,13 @@ static const struct {
 	const char *verdict;
 } lifts[] = {
 	{ { 70, 56, 1, 80, 48 }, 0.0524, 0.3339, "better" },
-	{ { 10, 9, 1, 10, 3 }, 0.1705, 0.8090, "better" },
-	{ { 7, 6, 1, 7, 2 }, 0.0582, 0.8062, "better" },
+	{ { 10, 9, 1, 10, 3 }, 0.1705, 0.8090, "not_enough_data" },
+	{ { 7, 6, 1, 7, 2 }, 0.0582, 0.8062, "not_enough_data" },
 	{ { 56, 5, 1, 29, 0 }, -0.0381, 0.1926, "not_enough_data" },
 	{ { 10, 0, 1, 20, 0 }, -0.1611, 0.2775, "not_enough_data" },
 	{ { 10, 0, 1, 10, 0 }, -0.2775, 0.2775, "not_enough_data" },
-	{ { 10, 10, 1, 20, 0 }, 0.6791, 1.0, "better" },
-	{ { 10, 10, 1, 10, 0 }, 0.6075, 1.0, "better" },
+	{ { 10, 10, 1, 20, 0 }, 0.6791, 1.0, "not_enough_data" },
+	{ { 10, 10, 1, 10, 0 }, 0.6075, 1.0, "not_enough_data" },
 	{ { 80, 48, 1, 70, 56 }, -0.3339, -0.0524, "worse" },
 	{ { 70, 56, 0, 80, 48 }, 0.0524, 0.3339, "not_enough_data" },
 };
@@ -406,6 +406,30 @@ START_TEST(lift_is_newcombes_interval)
 	ck_assert_double_eq_tol(l.low, lifts[_i].low, 0.00006);
 	ck_assert_double_eq_tol(l.high, lifts[_i].high, 0.00006);
 	ck_assert_str_eq(l.verdict, lifts[_i].verdict);
+}
+END_TEST
+
+/* 20 in each arm, and 5 good and 5 bad ends to expect in the smaller one. */
+static const struct {
+	struct lift_counts counts;
+	const char *verdict;
+} verdicts[] = {
+	{ { 2, 2, 2, 2, 0 }, "not_enough_data" },
+	{ { 19, 19, 19, 500, 100 }, "not_enough_data" },
+	{ { 500, 400, 500, 19, 2 }, "not_enough_data" },
+	{ { 20, 18, 20, 20, 3 }, "better" },
+	{ { 20, 3, 20, 20, 18 }, "worse" },
+	{ { 180, 20, 180, 20, 0 }, "not_enough_data" },
+	{ { 2000, 70, 2000, 200, 0 }, "better" },
+	{ { 2000, 40, 2000, 200, 0 }, "not_enough_data" },
+	{ { 2000, 1960, 2000, 200, 200 }, "not_enough_data" },
+	{ { 2000, 1930, 2000, 200, 200 }, "worse" },
+};
+
+START_TEST(lift_gives_no_verdict_on_little)
+{
+	ck_assert_str_eq(lift_of(&verdicts[_i].counts).verdict,
+			 verdicts[_i].verdict);
 }
 END_TEST
 
@@ -443,6 +467,8 @@ void plan_cases(Suite *suite)
 	tcase_add_test(tc, quality_cuts_details_at_whole_characters);
 	tcase_add_loop_test(tc, lift_is_newcombes_interval, 0,
 			    (int)ARRAY_LEN(lifts));
+	tcase_add_loop_test(tc, lift_gives_no_verdict_on_little, 0,
+			    (int)ARRAY_LEN(verdicts));
 	tcase_add_test(tc, lift_needs_both_arms);
 	suite_add_tcase(suite, tc);
 }

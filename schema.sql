@@ -64,7 +64,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(13, 'narrow scores'),
 	(14, 'inlined draw'),
 	(15, 'narrow ledger'),
-	(16, 'reach of trials');
+	(16, 'reach of trials'),
+	(17, 'versions of messages');
 
 -- ---------------------------------------------------------------- global --
 
@@ -650,6 +651,7 @@ CREATE TABLE interventions (
 	severity text CHECK (severity IN ('Critical', 'High', 'Medium', 'Low')),
 	handled_by text,        -- who handled or delegated an escalation
 	escalation_id uuid,     -- the escalation that was delegated to this row
+	version integer NOT NULL DEFAULT 1, -- of subject and text, by edits
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT interventions_customer FOREIGN KEY (tenant_id, user_id)
 		REFERENCES customers (tenant_id, user_id),

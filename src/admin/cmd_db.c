@@ -420,6 +420,10 @@ static const char lift_reach[] =
     "ALTER TABLE playbook_lift\n"
     "ADD treated_reached bigint NOT NULL DEFAULT 0;\n";
 
+/* An approval is of the text that was seen. */
+static const char message_versions[] =
+    "ALTER TABLE interventions ADD version integer NOT NULL DEFAULT 1;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -441,6 +445,7 @@ static const struct step steps[] = {
 	{ 14, "inlined draw", inlined_draw, false },
 	{ 15, "narrow ledger", narrow_ledger, false },
 	{ 16, "reach of trials", lift_reach, false },
+	{ 17, "versions of messages", message_versions, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

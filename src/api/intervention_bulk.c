@@ -11,6 +11,8 @@
 #include "store/audit.h"
 #include "store/intervention.h"
 
+#include <json-c/linkhash.h>
+
 #define IDS_MAX		 200
 #define REASON_MAX_BYTES 2000
 
@@ -22,17 +24,20 @@ static const enum intervention_verb verbs[] = { INTERVENTION_APPROVE,
 struct bulk_in {
 	const char *action, *reason;
 	struct text_list ids;
+	struct json_object *versions; /* by id; NULL: of any */
 };
 
 static const struct field bulk_fields[] = {
 	FIELD_ENUM(struct bulk_in, action, true, actions),
 	FIELD_TEXTS(struct bulk_in, ids, true, 1, IDS_MAX),
 	FIELD_TEXT(struct bulk_in, reason, false, 0, REASON_MAX_BYTES),
+	FIELD_JSON(struct bulk_in, versions, false),
 };
 
 struct bulk_item {
 	const char *id;
 	size_t at;	  /* in the order asked */
+	int64_t version;  /* that was seen; 0: any */
 	struct fail fail; /* code NULL: it moved */
 };
 
@@ -53,6 +58,43 @@ static int by_id(const void *a, const void *b)
 	return order != 0 ? order : by_at(a, b);
 }
 
+/* Of an id that comes twice both places take it. */
+static bool take_version(struct op *op, struct bulk_item *items, size_t n,
+			 const char *id, struct json_object *value)
+{
+	int64_t version = json_object_is_type(value, json_type_int)
+			      ? json_object_get_int64(value)
+			      : 0;
+	bool known = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcasecmp(items[i].id, id) != 0)
+			continue;
+		items[i].version = version;
+		known = true;
+	}
+	const char *path = body_path(op, "versions", id);
+	if (!known)
+		return op_fail_at(op, path, "is not among the ids");
+	if (version < 1 || version > INT32_MAX)
+		return op_fail_at(op, path, "is no version");
+	return true;
+}
+
+static bool take_versions(struct op *op, const struct bulk_in *in,
+			  struct bulk_item *items)
+{
+	bool good = true;
+
+	if (in->versions == NULL)
+		return true;
+	json_object_object_foreach (in->versions, id, value) {
+		if (!take_version(op, items, in->ids.count, id, value))
+			good = false;
+	}
+	return good;
+}
+
 /* Locked in the order of their ids: two calls at once wait in no ring. */
 static bool check(struct op *op, const struct bulk_in *in,
 		  struct bulk_item *items)
@@ -70,6 +112,8 @@ static bool check(struct op *op, const struct bulk_in *in,
 	}
 	if (streq(in->action, "reject") && in->reason == NULL)
 		good = op_fail_at(op, "reason", "is required to reject");
+	if (!take_versions(op, in, items))
+		good = false;
 	qsort(items, n, sizeof(*items), by_id);
 	return good;
 }
@@ -87,10 +131,15 @@ static enum intervention_verb verb_of(const char *action)
 static bool move_one(struct op *op, const struct bulk_in *in,
 		     struct bulk_item *item)
 {
-	if (intervention_move(op, verb_of(in->action), item->id, auth_actor(op),
-			      in->reason))
+	const struct intervention_call call = { .verb = verb_of(in->action),
+						.id = item->id,
+						.actor = auth_actor(op),
+						.reason = in->reason,
+						.version = item->version };
+
+	if (intervention_move_seen(op, &call))
 		return true;
-	if (op->fail.kind != FAIL_NOT_FOUND)
+	if (!intervention_was_refused(op) && op->fail.kind != FAIL_NOT_FOUND)
 		return false;
 	item->fail = op->fail;
 	op_clear(op);
@@ -110,6 +159,8 @@ static void write_item(struct json_out *j, const struct bulk_item *item)
 	if (item->fail.code != NULL) {
 		json_pair(j, "code", item->fail.code);
 		json_pair(j, "error", item->fail.message);
+		if (item->fail.extra != NULL)
+			json_members(j, item->fail.extra);
 	}
 	json_close(j);
 }

@@ -14,19 +14,21 @@
 
 struct edit_in {
 	const char *subject, *message_body;
+	int64_t version;
 };
 
 static const struct field edit_fields[] = {
 	FIELD_TEXT(struct edit_in, subject, false, 1, 200, .in_chars = true,
 		   .one_line = true),
 	FIELD_TEXT(struct edit_in, message_body, false, 1, MESSAGE_MAX_BYTES),
+	FIELD_I64(struct edit_in, version, false, 1, INT32_MAX),
 };
 
 static bool load_locked(struct op *op, const char *id, struct db_row *ret)
 {
 	if (!db_opt(op, ret,
 		    "SELECT user_id, playbook_id, status, channel, subject,"
-		    " message_body, checks_passed FROM interventions"
+		    " message_body, version FROM interventions"
 		    " WHERE tenant_id = $1 AND id = $2"
 		    " AND user_id IS NOT NULL FOR UPDATE",
 		    ARG_I64(op->tenant_id), ARG_UUID(id)))
@@ -79,7 +81,8 @@ static bool edit(struct op *op, const char *id, const struct edit_in *in,
 	       db_exec(op, NULL,
 		       "UPDATE interventions SET subject = $3,"
 		       " message_body = $4, quality_checks = $5,"
-		       " checks_passed = $6, content_hash = NULL"
+		       " checks_passed = $6, content_hash = NULL,"
+		       " version = version + 1"
 		       " WHERE tenant_id = $1 AND id = $2",
 		       ARG_I64(op->tenant_id), ARG_UUID(id), ARG_TEXT(subject),
 		       ARG_TEXT(message), ARG_JSON(checks), ARG_BOOL(passed));
@@ -105,9 +108,12 @@ static bool intervention_edit(struct op *op, const struct request *rq,
 	if (!request_path_uuid(op, rq, "id", &id) ||
 	    !body_decode(op, rq, edit_fields, ARRAY_LEN(edit_fields), &in) ||
 	    !load_locked(op, id, &row) || !check_fields(op, &in, &row) ||
+	    !intervention_version_check(op, in.version,
+					db_i64(&row, "version")) ||
 	    !edit(op, id, &in, &row) || !put_audit(op, id, &in) ||
 	    !db_one(op, &row,
-		    "SELECT id, status, channel, subject, message_body,"
+		    "SELECT id, status, version, channel, subject,"
+		    " message_body,"
 		    " quality_checks, checks_passed, lapsed_at"
 		    " FROM interventions WHERE tenant_id = $1 AND id = $2",
 		    ARG_I64(op->tenant_id), ARG_UUID(id)))

@@ -50,7 +50,7 @@ static bool interventions_list(struct op *op, const struct request *rq,
 		return false;
 	if (!db_list(op, &rows,
 		     "SELECT id, coalesce(user_id, 'erased') AS user_id,"
-		     " playbook_id, status, channel,"
+		     " playbook_id, status, version, channel,"
 		     " subject, message_body, reasoning, confidence,"
 		     " planned_at, approved_at, approved_by, sent_at,"
 		     " delivered_at, paused_at, lapsed_at, source, hold,"
@@ -134,7 +134,7 @@ static bool interventions_create(struct op *op, const struct request *rq,
 	made.reasoning = "Made by a person.";
 	if (!interventions_insert(op, &made, 1, auth_actor(op)) ||
 	    !db_one(op, &row,
-		    "SELECT id, status, channel, planned_at"
+		    "SELECT id, status, version, channel, planned_at"
 		    " FROM interventions WHERE tenant_id = $1 AND id = $2",
 		    ARG_I64(op->tenant_id), ARG_UUID(made.id)))
 		return false;
@@ -149,7 +149,7 @@ static bool reply_moved(struct op *op, struct response *rs, const char *id)
 	struct db_row row;
 
 	if (!db_one(op, &row,
-		    "SELECT i.id, i.status, i.paused_at,"
+		    "SELECT i.id, i.status, i.version, i.paused_at,"
 		    " CASE WHEN i.status = 'approved' AND t.kill_switch_active"
 		    " THEN 'kill_switch' END AS held_by"
 		    " FROM interventions i JOIN tenant_settings t"
@@ -160,15 +160,39 @@ static bool reply_moved(struct op *op, struct response *rs, const char *id)
 	return reply_row(op, rs, 200, &row);
 }
 
+static bool move(struct op *op, enum intervention_verb verb, const char *id,
+		 const char *reason)
+{
+	return intervention_move_by_hand(op, &(struct intervention_call){
+						 .verb = verb,
+						 .id = id,
+						 .actor = auth_actor(op),
+						 .reason = reason,
+					     });
+}
+
+struct approve_in {
+	int64_t version;
+};
+
+static const struct field approve_fields[] = {
+	FIELD_I64(struct approve_in, version, false, 1, INT32_MAX),
+};
+
 static bool interventions_approve(struct op *op, const struct request *rq,
 				  struct response *rs)
 {
-	const char *id;
+	struct intervention_call call = { .verb = INTERVENTION_APPROVE,
+					  .actor = auth_actor(op) };
+	struct approve_in in = { 0 };
 
-	return request_path_uuid(op, rq, "id", &id) &&
-	       intervention_move_by_hand(op, INTERVENTION_APPROVE, id,
-					 auth_actor(op), NULL) &&
-	       reply_moved(op, rs, id);
+	if (!request_path_uuid(op, rq, "id", &call.id) ||
+	    !body_decode_optional(op, rq, approve_fields,
+				  ARRAY_LEN(approve_fields), &in))
+		return false;
+	call.version = in.version;
+	return intervention_move_by_hand(op, &call) &&
+	       reply_moved(op, rs, call.id);
 }
 
 static bool interventions_pause(struct op *op, const struct request *rq,
@@ -177,8 +201,7 @@ static bool interventions_pause(struct op *op, const struct request *rq,
 	const char *id;
 
 	return request_path_uuid(op, rq, "id", &id) &&
-	       intervention_move_by_hand(op, INTERVENTION_PAUSE, id,
-					 auth_actor(op), NULL) &&
+	       move(op, INTERVENTION_PAUSE, id, NULL) &&
 	       reply_moved(op, rs, id);
 }
 
@@ -199,8 +222,7 @@ static bool interventions_reject(struct op *op, const struct request *rq,
 	if (!request_path_uuid(op, rq, "id", &id) ||
 	    !body_decode(op, rq, reject_fields, ARRAY_LEN(reject_fields), &in))
 		return false;
-	return intervention_move_by_hand(op, INTERVENTION_REJECT, id,
-					 auth_actor(op), in.reason) &&
+	return move(op, INTERVENTION_REJECT, id, in.reason) &&
 	       reply_moved(op, rs, id);
 }
 
@@ -223,8 +245,7 @@ static bool interventions_rollback(struct op *op, const struct request *rq,
 	if (!request_path_uuid(op, rq, "id", &id) ||
 	    !body_decode_optional(op, rq, rollback_fields,
 				  ARRAY_LEN(rollback_fields), &in) ||
-	    !intervention_move_by_hand(op, INTERVENTION_ROLL_BACK, id,
-				       auth_actor(op), in.reason) ||
+	    !move(op, INTERVENTION_ROLL_BACK, id, in.reason) ||
 	    !db_one(op, &row,
 		    "SELECT id, status, channel, w.withdrawn,"
 		    " CASE WHEN w.withdrawn AND channel = 'in_app'"

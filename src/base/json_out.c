@@ -163,6 +163,13 @@ void json_raw(struct json_out *j, const char *json)
 	str_puts(j->out, json != NULL ? json : "null");
 }
 
+void json_members(struct json_out *j, const char *members)
+{
+	assert(in_object(j) && !j->after_key);
+	begin_item(j);
+	str_puts(j->out, members);
+}
+
 void json_pair(struct json_out *j, const char *key, const char *text)
 {
 	json_key(j, key);

@@ -37,6 +37,8 @@ void json_boolean(struct json_out *j, bool value);
 void json_null(struct json_out *j);
 /* Copies text that is JSON already (a jsonb column, a number). NULL → null. */
 void json_raw(struct json_out *j, const char *json);
+/* Copies members of an object that are JSON already: `"a":1,"b":2`. */
+void json_members(struct json_out *j, const char *members);
 /* "key": "text" in one call; NULL text → null. */
 void json_pair(struct json_out *j, const char *key, const char *text);
 

@@ -233,15 +233,21 @@ bool interventions_insert(struct op *op, struct intervention *rows, size_t n,
 	return true;
 }
 
+static size_t from_count(const struct verb *verb)
+{
+	size_t n = 0;
+
+	while (n < OPEN_MAX && verb->from[n] != NULL)
+		n++;
+	return n;
+}
+
 bool interventions_move(struct op *op, const struct intervention_move *move,
 			struct db_rows *ret_moved)
 {
 	const struct verb *verb = &verbs[move->verb];
 	struct db_rows moved;
-	size_t froms = 0;
 
-	while (froms < OPEN_MAX && verb->from[froms] != NULL)
-		froms++;
 	const char **log_ids = ARENA_ARRAY(op->arena, const char *, move->n);
 	for (size_t i = 0; i < move->n; i++)
 		log_ids[i] = uuid_new(op);
@@ -258,6 +264,7 @@ bool interventions_move(struct op *op, const struct intervention_move *move,
 		" WHERE i.tenant_id = $1 AND i.status = ANY ($4)"
 		" AND ($13::boolean IS NULL"
 		" OR (i.channel = 'escalate') = $13)"
+		" AND ($14::bigint IS NULL OR i.version = $14)"
 		" ORDER BY i.id FOR UPDATE OF i),"
 		" moved AS (UPDATE interventions i SET status = $5,"
 		" approved_at = CASE WHEN $6 = 'approve' THEN $7"
@@ -305,29 +312,45 @@ bool interventions_move(struct op *op, const struct intervention_move *move,
 		" $8, $9, $10 FROM moved)"
 		" SELECT id, status, user_id, playbook_id, channel FROM moved",
 		ARG_I64(op->tenant_id), ARG_UUIDS(move->ids, move->n),
-		ARG_UUIDS(log_ids, move->n), ARG_TEXTS(verb->from, froms),
-		ARG_TEXT(verb->to), ARG_TEXT(verb->name), ARG_TIME(op->now_us),
+		ARG_UUIDS(log_ids, move->n),
+		ARG_TEXTS(verb->from, from_count(verb)), ARG_TEXT(verb->to),
+		ARG_TEXT(verb->name), ARG_TIME(op->now_us),
 		ARG_TEXT(move->actor), ARG_TEXT(move->reason),
 		ARG_TEXT(op->tag),
 		ARG_TIME_IF(move->verb == INTERVENTION_RETRY,
 			    move->next_attempt_us),
 		ARG_BOOL(move->simulated),
-		ARG_BOOL_IF(verb->of != BOTH, verb->of == ESCALATIONS)))
+		ARG_BOOL_IF(verb->of != BOTH, verb->of == ESCALATIONS),
+		ARG_I64_IF(move->version != 0, move->version)))
 		return false;
 	if (ret_moved != NULL)
 		*ret_moved = moved;
 	return true;
 }
 
-/* Why a row did not move: it is unknown, no such thing, or elsewhere. */
-static bool refuse(struct op *op, const struct verb *verb, const char *id)
+bool intervention_version_check(struct op *op, int64_t seen, int64_t current)
 {
+	if (seen == 0 || seen == current)
+		return true;
+	op_fail(op, FAIL_CONFLICT, "stale_version",
+		"the message is at version %lld, what was seen is version %lld",
+		(long long)current, (long long)seen);
+	return op_fail_extra(op, arena_printf(op->arena, "\"current\":%lld",
+					      (long long)current));
+}
+
+/* Why a row did not move: it is unknown, no such thing, or elsewhere. */
+static bool refuse(struct op *op, const struct intervention_call *call)
+{
+	const struct verb *verb = &verbs[call->verb];
 	struct db_row row;
 
 	if (!db_opt(op, &row,
-		    "SELECT channel = 'escalate' AS is_escalation"
+		    "SELECT channel = 'escalate' AS is_escalation, version,"
+		    " status = ANY ($3) AS movable"
 		    " FROM interventions WHERE tenant_id = $1 AND id = $2",
-		    ARG_I64(op->tenant_id), ARG_UUID(id)))
+		    ARG_I64(op->tenant_id), ARG_UUID(call->id),
+		    ARG_TEXTS(verb->from, from_count(verb))))
 		return false;
 	bool known = db_found(&row);
 	bool is_escalation = known && db_bool(&row, "is_escalation");
@@ -340,41 +363,63 @@ static bool refuse(struct op *op, const struct verb *verb, const char *id)
 	if (verb->of == MESSAGES && is_escalation)
 		return op_fail(op, FAIL_NOT_FOUND, "is_escalation",
 			       "an escalation is handled or delegated");
+	if (db_bool(&row, "movable") &&
+	    !intervention_version_check(op, call->version,
+					db_i64(&row, "version")))
+		return false;
 	return op_fail(op, FAIL_NOT_FOUND, verb->code, "%s", verb->message);
 }
 
-bool intervention_move(struct op *op, enum intervention_verb verb,
-		       const char *id, const char *actor, const char *reason)
+bool intervention_move_seen(struct op *op, const struct intervention_call *call)
 {
 	struct intervention_move move = {
-		.verb = verb,
-		.ids = &id,
+		.verb = call->verb,
+		.ids = &call->id,
 		.n = 1,
-		.actor = actor,
-		.reason = reason,
+		.actor = call->actor,
+		.reason = call->reason,
+		.version = call->version,
 	};
 	struct db_rows moved;
 
 	if (!interventions_move(op, &move, &moved))
 		return false;
-	return moved.count > 0 || refuse(op, &verbs[verb], id);
+	return moved.count > 0 || refuse(op, call);
 }
 
-bool intervention_move_by_hand(struct op *op, enum intervention_verb verb,
-			       const char *id, const char *actor,
-			       const char *reason)
+bool intervention_move(struct op *op, enum intervention_verb verb,
+		       const char *id, const char *actor, const char *reason)
 {
-	if (intervention_move(op, verb, id, actor, reason))
+	return intervention_move_seen(op, &(struct intervention_call){
+					      .verb = verb,
+					      .id = id,
+					      .actor = actor,
+					      .reason = reason,
+					  });
+}
+
+bool intervention_was_refused(const struct op *op)
+{
+	return (op->fail.kind == FAIL_CONFLICT &&
+		streq(op->fail.code, "stale_version")) ||
+	       (op->fail.kind == FAIL_NOT_FOUND &&
+		!streq(op->fail.code, "not_found"));
+}
+
+bool intervention_move_by_hand(struct op *op,
+			       const struct intervention_call *call)
+{
+	if (intervention_move_seen(op, call))
 		return true;
-	if (op->fail.kind != FAIL_NOT_FOUND ||
-	    streq(op->fail.code, "not_found"))
+	if (!intervention_was_refused(op))
 		return false;
 	struct fail found = op->fail;
 	const char *after =
 	    arena_printf(op->arena, "{\"verb\":\"%s\",\"code\":\"%s\"}",
-			 verbs[verb].name, found.code);
+			 verbs[call->verb].name, found.code);
 	op_clear(op);
-	if (audit_put(op, actor, "intervention.refused", id, NULL, after) &&
+	if (audit_put(op, call->actor, "intervention.refused", call->id, NULL,
+		      after) &&
 	    db_commit(op))
 		op->fail = found;
 	return false;

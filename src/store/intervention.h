@@ -83,6 +83,7 @@ struct intervention_move {
 	const char *reason;	 /* or NULL */
 	int64_t next_attempt_us; /* RETRY only */
 	bool simulated;		 /* SENT, DELIVERED: nothing left the host */
+	int64_t version;	 /* only while it is the newest; 0: any */
 };
 
 /*
@@ -105,15 +106,39 @@ MUST_CHECK bool intervention_move(struct op *op, enum intervention_verb verb,
 				  const char *id, const char *actor,
 				  const char *reason);
 
+/* A person's decision on one message. */
+struct intervention_call {
+	enum intervention_verb verb;
+	const char *id;
+	const char *actor;
+	const char *reason; /* or NULL */
+	int64_t version;    /* of the text that was seen; 0: any */
+};
+
+/*
+ * The same for a person. Fails also: FAIL_CONFLICT "stale_version" with
+ * `current` when the status allows the move and the text was edited since.
+ */
+MUST_CHECK bool intervention_move_seen(struct op *op,
+				       const struct intervention_call *call);
+
 /*
  * The same for a person's request, as the first change of its transaction:
- * an attempt that the status does not allow (somebody else was first) is
- * written to the audit log as "intervention.refused" and committed.
+ * an attempt that the status or the version does not allow (somebody else was
+ * first) is written to the audit log as "intervention.refused" and committed.
  */
 MUST_CHECK bool intervention_move_by_hand(struct op *op,
-					  enum intervention_verb verb,
-					  const char *id, const char *actor,
-					  const char *reason);
+					  const struct intervention_call *call);
+
+/* True when such a move failed because somebody else was first. */
+bool intervention_was_refused(const struct op *op);
+
+/*
+ * arena: fails FAIL_CONFLICT "stale_version" with `current` unless seen is 0
+ * or the version that the message is at.
+ */
+MUST_CHECK bool intervention_version_check(struct op *op, int64_t seen,
+					   int64_t current);
 
 /*
  * Cancels the unsent automatic rows of a playbook that is paused or

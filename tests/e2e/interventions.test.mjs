@@ -95,6 +95,73 @@ test("approve at once by many: one wins", async () => {
 		assert.equal(refused(answer, 404).code, "not_planned");
 });
 
+/* What a person saw of a message: the row of the list. */
+const seen_by = (user) => the_intervention(tenant, user);
+const edit = (id, body) => tenant.editor.patch(`/api/interventions/${id}`, body);
+
+function stale(answer, current) {
+	const body = refused(answer, 409);
+	assert.deepEqual([body.code, body.current], ["stale_version", current]);
+}
+
+test("an approval is of the text that was seen", async () => {
+	const user = await someone();
+	const { id, version } = await make(user);
+	assert.equal(version, 1);
+	assert.equal((await seen_by(user)).version, 1);
+	assert.equal(ok(await edit(id, { message_body: "Another text of a person." })).version, 2);
+	stale(await act(id, "approve", { version: 1 }), 2);
+	const now = await seen_by(user);
+	assert.deepEqual([now.status, now.version], ["planned", 2]);
+	const [log] = await stack.sql("select after from audit_log where tenant_id = $1" +
+		" and object = $2 and action = 'intervention.refused'", tenant.id, id);
+	assert.deepEqual(log.after, { verb: "approve", code: "stale_version" });
+	assert.equal(ok(await act(id, "approve", { version: 2 })).version, 2);
+	assert.equal(refused(await act(id, "approve", { version: 1 }), 404).code, "not_planned");
+	ok(await act(id, "pause"));
+	assert.equal(ok(await act(id, "approve")).version, 2);
+	for (const bad of [0, -1, 1.5, "2", 2 ** 40])
+		refused(await act(id, "approve", { version: bad }), 400, "version");
+});
+
+test("an edit is of the text that was seen; of two at once one is stale", async () => {
+	const user = await someone();
+	const { id } = await make(user);
+	ok(await edit(id, { message_body: "The second text of it.", version: 1 }));
+	stale(await edit(id, { message_body: "Built on the first one.", version: 1 }), 2);
+	assert.equal((await seen_by(user)).message_body, "The second text of it.");
+	ok(await edit(id, { subject: "Without a version" }));
+	const both = await Promise.all(["One of two.", "Two of two."].map((message_body) =>
+		edit(id, { message_body, version: 3 })));
+	assert.deepEqual(both.map((answer) => answer.status).sort(), [200, 409]);
+	stale(both.find((answer) => answer.status === 409), 4);
+	refused(await edit(id, { message_body: "x", version: 0 }), 400, "version");
+});
+
+test("many are approved at once by what was seen of each", async () => {
+	const made = [await make(await someone()), await make(await someone()),
+		await make(await someone())];
+	const ids = made.map((m) => m.id);
+	ok(await edit(ids[1], { message_body: "Changed meanwhile by somebody." }));
+	const bulk = (body) => tenant.editor.post("/api/interventions/bulk", body);
+	const answer = ok(await bulk({ action: "approve", ids,
+		versions: { [ids[0].toUpperCase()]: 1, [ids[1]]: 1 } }));
+	assert.deepEqual(answer.results.map(({ id, done, code, current }) => ({ id, done, code, current })), [
+		{ id: ids[0], done: true, code: undefined, current: undefined },
+		{ id: ids[1], done: false, code: "stale_version", current: 2 },
+		{ id: ids[2], done: true, code: undefined, current: undefined }]);
+	assert.equal(answer.done, 2);
+	assert.equal((await stack.sql("select from audit_log where tenant_id = $1" +
+		" and object = $2 and action = 'intervention.refused'", tenant.id, ids[1])).length, 1);
+	assert.equal(ok(await bulk({ action: "reject", reason: "no", ids: [ids[1]],
+		versions: { [ids[1]]: 2 } })).done, 1);
+	refused(await bulk({ action: "approve", ids: [ids[0]], versions: { [ids[1]]: 1 } }), 400,
+		`versions.${ids[1]}`);
+	refused(await bulk({ action: "approve", ids: [ids[0]], versions: { [ids[0]]: "1" } }), 400,
+		`versions.${ids[0]}`);
+	refused(await bulk({ action: "approve", ids: [ids[0]], versions: [1] }), 400, "versions");
+});
+
 test("approve against reject at once: one wins", async () => {
 	const { id } = await make(await someone());
 	const codes = (await Promise.all([act(id, "approve"),

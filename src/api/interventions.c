@@ -1,8 +1,7 @@
 /*
- * Interventions: list, create by hand, approve, pause, reject, roll back,
- * flag, dry-run.
- * What may follow on what is the table of store/intervention.c; sending is
- * the batch's.
+ * Interventions: list and look at, create by hand, approve, pause, reject, roll
+ * back, flag, dry-run. What may follow on what is the table of
+ * store/intervention.c; sending is the batch's.
  */
 #include "api/auth.h"
 #include "api/intervention_filter.h"
@@ -34,6 +33,17 @@ static const char *const all_channels[] = { "email", "in_app",	 "webhook",
 
 /* ------------------------------------------------------------------ list -- */
 
+/* What the list and one alone show. */
+#define COLUMNS                                                                \
+	"id, coalesce(user_id, 'erased') AS user_id, playbook_id, status,"     \
+	" version, channel, subject, message_body, reasoning, confidence,"     \
+	" planned_at, approved_at, approved_by, sent_at, delivered_at,"        \
+	" paused_at, lapsed_at, source, hold, reason, flagged, flag_reason,"   \
+	" quality_checks, checks_passed, simulated, escalation_id,"            \
+	" (SELECT coalesce(c.name, c.email, c.user_id) FROM customers c"       \
+	" WHERE c.tenant_id = $1 AND c.user_id = interventions.user_id)"       \
+	" AS customer_name"
+
 static bool interventions_list(struct op *op, const struct request *rq,
 			       struct response *rs)
 {
@@ -49,17 +59,7 @@ static bool interventions_list(struct op *op, const struct request *rq,
 	if (!page_parse(op, rq, &spec, &page) || !ok)
 		return false;
 	if (!db_list(op, &rows,
-		     "SELECT id, coalesce(user_id, 'erased') AS user_id,"
-		     " playbook_id, status, version, channel,"
-		     " subject, message_body, reasoning, confidence,"
-		     " planned_at, approved_at, approved_by, sent_at,"
-		     " delivered_at, paused_at, lapsed_at, source, hold,"
-		     " reason, flagged, flag_reason, quality_checks,"
-		     " checks_passed, simulated, escalation_id,"
-		     " (SELECT coalesce(c.name, c.email, c.user_id)"
-		     " FROM customers c WHERE c.tenant_id = $1"
-		     " AND c.user_id = interventions.user_id)"
-		     " AS customer_name"
+		     "SELECT " COLUMNS
 		     " FROM interventions WHERE tenant_id = $1"
 		     " AND ($2::text[] IS NULL OR status = ANY ($2))"
 		     " AND ($3::text IS NULL OR user_id = $3)"
@@ -77,6 +77,24 @@ static bool interventions_list(struct op *op, const struct request *rq,
 		     ARG_I64(page.limit + 1), ARG_TEXT(channel)))
 		return false;
 	return reply_page(op, rs, "interventions", &rows, &spec, &page, keys);
+}
+
+static bool interventions_get(struct op *op, const struct request *rq,
+			      struct response *rs)
+{
+	struct db_row row;
+	const char *id;
+
+	if (!request_path_uuid(op, rq, "id", &id) ||
+	    !db_opt(op, &row,
+		    "SELECT " COLUMNS " FROM interventions"
+		    " WHERE tenant_id = $1 AND id = $2",
+		    ARG_I64(op->tenant_id), ARG_UUID(id)))
+		return false;
+	if (!db_found(&row))
+		return op_fail(op, FAIL_NOT_FOUND, "not_found",
+			       "no such intervention");
+	return reply_row(op, rs, 200, &row);
 }
 
 /* --------------------------------------------------------------- by hand -- */
@@ -332,6 +350,8 @@ const struct route interventions_routes[] = {
 	  "createIntervention", 0 },
 	{ HTTP_POST, "/api/interventions/dry-run", ACCESS_VIEWER,
 	  interventions_dry_run, "dryRunIntervention", 0 },
+	{ HTTP_GET, "/api/interventions/{id}", ACCESS_VIEWER, interventions_get,
+	  "getIntervention", ROUTE_READ },
 	{ HTTP_PUT, "/api/interventions/{id}/approve", ACCESS_EDITOR,
 	  interventions_approve, "approveIntervention", 0 },
 	{ HTTP_PUT, "/api/interventions/{id}/flag", ACCESS_EDITOR,

@@ -205,6 +205,24 @@ test("list: newest first, 20 by default, at most 100", async () => {
 		refused(await shop.viewer.get(`/api/interventions?limit=${bad}`), 400, "limit");
 });
 
+test("one by its id is the row of the list, for viewers and of the own tenant", async () => {
+	const user = await someone();
+	const { id } = await make(user);
+	const get = (name, who = tenant.viewer) => who.get(`/api/interventions/${name}`);
+	assert.deepEqual(ok(await get(id)), await the_intervention(tenant, user));
+	const { id: escalation } = ok(await tenant.editor.post("/api/escalations",
+		{ user_id: user, playbook_id: playbook, severity: "Low", reason: "asked" }), 201);
+	assert.equal(ok(await get(escalation)).channel, "escalate");
+	const other = await stack.tenant("Other");
+	assert.equal(refused(await get(id, other.admin), 404).code, "not_found");
+	for (const bad of [ABSENT, "int_abc123", "%20"])
+		assert.equal(refused(await get(bad), 404).code, "not_found");
+	refused(await get(id, tenant.ingest), 403);
+	ok(await tenant.admin.delete(`/api/customers/${user}`));
+	await stack.batch({ tenant: tenant.id });
+	assert.deepEqual([ok(await get(id)).user_id, ok(await get(id)).message_body], ["erased", null]);
+});
+
 test("list: filters, and cursors that do not fit", async () => {
 	const user = await someone();
 	const { id } = await make(user, { channel: "in_app" });

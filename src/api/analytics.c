@@ -193,6 +193,7 @@ static bool load_people(struct op *op, struct analytics *a)
 #define BEST "positive DESC, interventions DESC, playbook_id"
 #define PLAYBOOKS                                                              \
 	OBJECTS("SELECT playbook_id, name, interventions, sent, positive,"     \
+		" coalesce(measured, 0) AS measured,"                          \
 		" coalesce(round(positive / measured, 4), 0) AS success_rate"  \
 		" FROM p WHERE playbook_id IS NOT NULL"                        \
 		" ORDER BY " BEST " LIMIT $3",                                 \

@@ -4,12 +4,13 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 29
+#define ROUTE_LISTS 30
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
 	const struct route_list lists[ROUTE_LISTS] = {
 		{ account_routes, account_route_count },
+		{ activity_routes, activity_route_count },
 		{ analytics_routes, analytics_route_count },
 		{ audit_routes, audit_route_count },
 		{ backtest_routes, backtest_route_count },

@@ -10,6 +10,8 @@
 
 extern const struct route account_routes[];
 extern const size_t account_route_count;
+extern const struct route activity_routes[];
+extern const size_t activity_route_count;
 extern const struct route analytics_routes[];
 extern const size_t analytics_route_count;
 extern const struct route audit_routes[];

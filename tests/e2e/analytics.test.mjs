@@ -69,7 +69,7 @@ test("figures of known lives and outcomes", async () => {
 	assert.equal(count(seen.intervention_stats, "status", "delivered"), 5);
 	assert.equal(count(seen.outcome_stats, "outcome", "positive"), 2);
 	assert.deepEqual(seen.top_playbooks, [{ playbook_id: playbook, name: "Win back",
-		interventions: 5, sent: 5, positive: 2, success_rate: 0.5 }]);
+		interventions: 5, sent: 5, positive: 2, measured: 4, success_rate: 0.5 }]);
 	assert.equal(seen.lifecycle_area_breakdown[0].sent, 5);
 
 	/* What is older than the range is not in it. */

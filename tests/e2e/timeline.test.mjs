@@ -58,6 +58,39 @@ test("the timeline: every kind, newest first, page by page the same", async () =
 	await tenant.admin.patch("/api/settings", { config: { milestones: null } });
 });
 
+test("the past days of a customer: events, stages and messages", async () => {
+	const { user, message } = await planned();
+	ok(await tenant.editor.put(`/api/interventions/${message.id}/approve`));
+	await stack.batch({ tenant: tenant.id });
+	const path = `/api/customers/${user}/activity`;
+	const seen = ok(await tenant.viewer.get(path));
+	assert.equal(seen.days.length, 90);
+	assert.equal(seen.days.at(-1).day, new Date().toISOString().slice(0, 10));
+	const all = await all_pages(`/api/customers/${user}/timeline?limit=200`);
+	const events = all.filter((row) => row.type === "event");
+	for (const { day, events: n } of seen.days)
+		assert.equal(n, events.filter((row) => row.at.startsWith(day)).length, day);
+	assert.ok(events.length > 0);
+	assert.deepEqual(seen.stages.map((row) => [row.from_stage, row.stage]), [[null, "at_risk"]]);
+	assert.equal(seen.lifecycle_stage, "at_risk");
+	assert.deepEqual(seen.messages.map((row) => [row.intervention_id, row.channel, row.playbook_name, row.outcome]),
+		[[message.id, "email", "Win back", "pending"]]);
+	/* Of the changes before the first day only the last one counts. */
+	const shift = (days) => stack.sql("update score_ledger set at = at - make_interval(days => $3)" +
+		" where tenant_id = $1 and user_id = $2", tenant.id, user, days);
+	await shift(20);
+	await stack.sql("insert into score_ledger (tenant_id, user_id, id, at, what, old_value, new_value, cause, parts)" +
+		" select tenant_id, user_id, gen_random_uuid(), at - interval '1 day', what, old_value, 'active', cause, parts" +
+		" from score_ledger where tenant_id = $1 and user_id = $2 and what = 'stage'", tenant.id, user);
+	const week = ok(await tenant.viewer.get(`${path}?days=7`));
+	assert.deepEqual([week.days.length, week.stages.map((row) => row.stage)], [7, ["at_risk"]]);
+	assert.equal(ok(await tenant.viewer.get(path)).stages.length, 2);
+	refused(await tenant.viewer.get(`${path}?days=6`), 400, "days");
+	refused(await tenant.viewer.get("/api/customers/nobody/activity"), 404);
+	const stranger = await stack.tenant("Passer-by");
+	refused(await stranger.viewer.get(path), 404);
+});
+
 test("each version of a playbook is kept as it was saved", async () => {
 	const id = ok(await tenant.editor.post("/api/playbooks", win_back()), 201).id;
 	for (const goal of ["second", "third"])

@@ -12,7 +12,7 @@ cmd_shots() {
 		set -a
 		# shellcheck source=/dev/null
 		. "$var/env"
-		exec node "$here/tests/browser/shots.mjs" "$var/shots"
+		exec node "$here/tests/browser/shots.mjs" "$var/shots" "$@"
 	)
 	say "the pictures are in var/shots"
 }

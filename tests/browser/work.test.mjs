@@ -45,7 +45,7 @@ test("analytics: lift with its interval and verdict", async (t) => {
 	await page.getByRole("link", { name: "Analytics" }).click();
 	await page.getByRole("list", { name: "Lift by playbook" }).getByText("+20.0 points").waitFor();
 	await page.getByText("(+5.2 to +33.4)").waitFor();
-	await page.getByText("80 % of 70 written to, 60 % of 80 held out").waitFor();
+	await page.getByText("80% of 70 written to, 60% of 80 held out").waitFor();
 	await page.getByText("Better", { exact: true }).waitFor();
 	await page.getByRole("button", { name: "7 days" }).click();
 	await page.getByText("Messages sent by day").waitFor();
@@ -89,6 +89,36 @@ test("a customer's page tells why and what happened", async (t) => {
 	await page.getByText("login", { exact: false }).first().waitFor();
 	await page.getByLabel("Kind").selectOption("message");
 	await page.getByText("login", { exact: false }).first().waitFor({ state: "detached" });
+});
+
+test("a customer's past days are drawn: events, stages and messages", async (t) => {
+	const { stack, tenant } = world;
+	const { body: { interventions: [{ id, user_id, subject }] } } = await tenant.viewer.get("/api/interventions?channel=in_app");
+	await stack.sql("update interventions set status = 'delivered', sent_at = now() - interval '2 hours' where tenant_id = $1 and id = $2", tenant.id, id);
+	const page = await open(world, t);
+	await sign_in(world, page, "viewer");
+	await page.goto(`${world.url}/customers/${user_id}`);
+	const chart = page.getByRole("img", { name: /^1 event in 90 days\. New from .*\. 1 message sent\.$/ });
+	await chart.hover({ position: { x: 400, y: 40 } });
+	await page.locator(".activity figcaption").getByText("0 events").waitFor();
+	await page.getByRole("button", { name: "30 days" }).click();
+	await page.getByRole("img", { name: /in 30 days/ }).waitFor();
+	await page.locator(".timeline").getByText(/ there$/).first().waitFor();
+	await page.locator(".pins").getByRole("link", { name: new RegExp(`: ${subject}$`) }).click();
+	await page.getByRole("heading", { name: "Interventions" }).waitFor();
+});
+
+test("analytics: each playbook's share of positive outcomes with its interval", async (t) => {
+	const { stack, tenant, book } = world;
+	await stack.sql("insert into outcomes (tenant_id, intervention_id, user_id, playbook_id, outcome, cause, window_ends_at, measured_at)" +
+		" select tenant_id, id, user_id, playbook_id, 'positive', 'exit_met', now(), now() from interventions where tenant_id = $1 and playbook_id = $2" +
+		" and status = 'delivered' limit 1 on conflict do nothing", tenant.id, book.id);
+	const page = await open(world, t);
+	await sign_in(world, page, "viewer");
+	await page.goto(`${world.url}/analytics`);
+	const row = page.getByRole("list", { name: "Outcomes by playbook" }).getByRole("listitem").filter({ hasText: "Say hello" });
+	await row.getByText("1 of 1 outcomes").waitFor();
+	await row.getByText("100% (21% to 100%)").waitFor();
 });
 
 test("getting started: from an empty tenant to the first planned message", async (t) => {

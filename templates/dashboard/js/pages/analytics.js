@@ -1,13 +1,15 @@
 /* Whether it works: lift against the holdout, outcomes, messages by day. */
-import { Bars } from "../charts/bars.js";
 import { Days } from "../charts/days.js";
+import { Funnel } from "../charts/funnel.js";
 import { Intervals } from "../charts/intervals.js";
+import { wilson } from "../charts/scale.js";
+import { Bars } from "../charts/bars.js";
 import { useApi } from "../data.js";
 import { count, percent, plural, words } from "../format.js";
 import { html } from "../html.js";
 import { useQuery } from "../router.js";
-import { Badge, Card, Empty, Load, Page, Tabs } from "../ui/basics.js";
-import { Table } from "../ui/table.js";
+import { Badge, Card, Empty, Load, Page, Tabs, Tiles } from "../ui/basics.js";
+import { through } from "./overview.js";
 
 const ranges = { "7d": 7, "30d": 30, "90d": 90 };
 const verdicts = { better: ["good", "Better"], worse: ["bad", "Worse"], not_enough_data: ["plain", "Not enough data yet"] };
@@ -28,65 +30,61 @@ export default function Analytics() {
 
 function Numbers({ data: { kpis, roi, outcome_stats: outcomes } }) {
 	const share = (value) => outcomes.length === 0 ? "–" : percent(value);
-	const tiles = [
+	return html`<${Tiles} of=${[
 		["Messages planned", count(kpis.total_interventions)],
 		["Positive outcomes", share(kpis.positive_outcome_rate)],
-		["Success of what was sent", share(roi.intervention_success_rate)],
-		["Came back after a message", count(roi.recovered_users)],
-		["Days to a positive outcome", roi.avg_time_to_outcome_days ? roi.avg_time_to_outcome_days.toFixed(1) : "–"],
+		["Success when sent", share(roi.intervention_success_rate), { note: "of messages sent in this time" }],
+		["Won back", count(roi.recovered_users), { note: "recovered after a message" }],
+		["Days to success", roi.avg_time_to_outcome_days ? roi.avg_time_to_outcome_days.toFixed(1) : "–", { note: "from sending, on average" }],
 		["Churn", percent(kpis.churn_rate, 1)],
-	];
-	return html`<div class="tiles">${tiles.map(([name, value]) => html`<div class="tile" key=${name}><strong>${value}</strong>${name}</div>`)}</div>`;
+	]} />`;
 }
 
+const bookLink = (row) => html`<a href=${`/playbooks/${row.playbook_id}`}>${row.name}</a>`;
+
 function Lift({ of }) {
-	const known = of.filter((row) => row.difference !== undefined);
+	const note = (row) => row.difference === undefined ? `${plural(row.treated, "customer")} written to, ${count(row.held_out)} held out`
+		: `${percent(row.treated_positive / row.treated)} of ${count(row.treated)} written to, ${percent(row.held_out_positive / row.held_out)} of ${count(row.held_out)} held out`;
 	return html`
-		<${Card} title="Lift by playbook" actions=${html`<span class="soft">95 % intervals</span>`}>
+		<${Card} title="Lift by playbook" actions=${html`<span class="faint">Percentage points over the holdout, 95% interval</span>`}>
 			${of.length === 0 ? html`<${Empty} title="No trial has ended yet">Each playbook keeps a holdout that gets no message. Once the
 				attribution window of the first customers is over, the difference shows here.<//>` : html`
-				<${Intervals} label="Lift by playbook" rows=${known.map((row) => ({ ...row, tone: verdicts[row.verdict][0],
-					note: `${percent(row.treated_positive / row.treated)} of ${count(row.treated)} written to, ${percent(row.held_out_positive / row.held_out)} of ${count(row.held_out)} held out` }))} />
-				<${Table} label="Lift" of=${{ rows: of }} keyOf=${(row) => row.playbook_id} href=${(row) => `/playbooks/${row.playbook_id}`} columns=${[
-					{ title: "Playbook", cell: (row) => row.name },
-					{ title: "Written to", class: "number", cell: (row) => count(row.treated) },
-					{ title: "Held out", class: "number", cell: (row) => count(row.held_out) },
-					{ title: "Verdict", cell: (row) => html`<${Badge} tone=${verdicts[row.verdict][0]}>${verdicts[row.verdict][1]}<//>` },
-				]} />`}
+				<${Intervals} kind="difference" label="Lift by playbook" rows=${of.map((row) => ({ ...row, key: row.playbook_id, name: bookLink(row), value: row.difference, tone: verdicts[row.verdict][0],
+					note: note(row), end: html`<${Badge} tone=${verdicts[row.verdict][0]}>${verdicts[row.verdict][1]}<//>` }))} />`}
 		<//>`;
 }
 
 function ByDay({ rows }) {
-	const series = [["Sent", "accent", "sent"], ["Positive", "stage-active", "positive"], ["Negative", "stage-churned", "negative"], ["Neutral", "faint", "neutral"]];
+	const outcomes = [["Positive", "stage-active", "positive"], ["Neutral", "neutral", "neutral"], ["Negative", "stage-churned", "negative"]];
 	const total = rows.reduce((sum, row) => sum + row.sent, 0);
 	const measured = rows.reduce((sum, row) => sum + row.positive + row.negative + row.neutral, 0);
+	const days = rows.map((row) => row.day);
 	return html`
 		<div class="grid">
-			<${Card} title="Messages sent by day" actions=${html`<span class="soft">${plural(total, "message")}</span>`}>
-				${total === 0 ? html`<p class="soft">Nothing was sent in this time.</p>` : html`<${Days} label="Messages sent by day" days=${rows.map((row) => row.day)} series=${[{ name: "Sent", colour: "accent", values: rows.map((row) => row.sent) }]} />`}<//>
-			<${Card} title="Outcomes measured by day">
-				${measured === 0 ? html`<p class="soft">Nothing was measured in this time.</p>` : html`<${Days} label="Outcomes by day" days=${rows.map((row) => row.day)} series=${series.slice(1).map(([name, colour, key]) =>
-					({ name, colour, values: rows.map((row) => row[key]) }))} />`}<//>
+			<${Card} title="Messages sent by day" actions=${html`<span class="faint">${plural(total, "message")}</span>`}>
+				${total === 0 ? html`<p class="soft">Nothing was sent in this time.</p>`
+					: html`<${Days} columns label="Messages sent by day" days=${days} series=${[{ name: "Sent", colour: "chart", values: rows.map((row) => row.sent) }]} />`}<//>
+			<${Card} title="Outcomes by day" actions=${html`<span class="faint">${count(measured)} measured</span>`}>
+				${measured === 0 ? html`<p class="soft">Nothing was measured in this time.</p>`
+					: html`<${Days} columns label="Outcomes by day" days=${days} series=${outcomes.map(([name, colour, key]) => ({ name, colour, values: rows.map((row) => row[key]) }))} />`}<//>
 		</div>`;
 }
 
 function Outcomes({ data }) {
 	const byStatus = Object.fromEntries(data.intervention_stats.map((row) => [row.status, row.count]));
-	const funnel = ["planned", "approved", "sent", "delivered"];
-	/* Who is further has been through what lies before. */
-	const through = funnel.map((status, i) => [words(status), funnel.slice(i).reduce((sum, key) => sum + (byStatus[key] ?? 0), 0)]);
+	const outcome = (name) => data.outcome_stats.find((row) => row.outcome === name)?.count ?? 0;
+	const books = data.top_playbooks.filter((row) => row.playbook_id);
 	return html`
 		<div class="grid">
-			<${Card} title="From plan to inbox"><${Bars} label="Messages that came so far" rows=${through} /><//>
-			<${Card} title="What came of it"><${Bars} label="Outcomes" rows=${["positive", "neutral", "negative"].map((name, i) =>
-				[words(name), data.outcome_stats.find((row) => row.outcome === name)?.count ?? 0, ["good", "faint", "bad"][i]])} /><//>
+			<${Card} title="From plan to outcome"><${Funnel} label="Messages that came so far" rows=${[...through(byStatus), ["Positive", outcome("positive"), "good"]]} /><//>
+			<${Card} title="What came of it"><${Bars} label="Outcomes" rows=${[["positive", "stage-active"], ["neutral", "neutral"], ["negative", "stage-churned"]].map(([name, colour]) => [words(name), outcome(name), colour])} /><//>
 		</div>
-		<${Card} title="Playbooks" flush><${Table} label="Playbooks" of=${{ rows: data.top_playbooks.filter((row) => row.playbook_id) }}
-			keyOf=${(row) => row.playbook_id} href=${(row) => `/playbooks/${row.playbook_id}`} columns=${[
-				{ title: "Playbook", cell: (row) => row.name ?? "By hand" },
-				{ title: "Planned", class: "number", cell: (row) => count(row.interventions) },
-				{ title: "Sent", class: "number", cell: (row) => count(row.sent) },
-				{ title: "Positive", class: "number", cell: (row) => count(row.positive) },
-				{ title: "Success", class: "number", cell: (row) => percent(row.success_rate) },
-			]} empty=${html`<${Empty} title="Nothing was planned in this time" />`} /><//>`;
+		<${Card} title="Outcomes by playbook" actions=${html`<span class="faint">Share of positive outcomes, 95% interval</span>`}>
+			${books.length === 0 ? html`<${Empty} title="Nothing was planned in this time" />`
+				: html`<${Intervals} kind="share" label="Outcomes by playbook" rows=${books.map((row) => {
+					const [low, high] = row.measured > 0 ? wilson(row.positive, row.measured) : [];
+					return { key: row.playbook_id, name: bookLink(row), tone: "info", value: row.measured > 0 ? row.success_rate : undefined, low, high,
+						note: row.measured > 0 ? `${count(row.positive)} of ${count(row.measured)} outcomes` : "no outcome yet",
+						end: html`<span class="soft number">${count(row.sent)} sent</span>` };
+				})} />`}<//>`;
 }

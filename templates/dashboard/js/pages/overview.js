@@ -1,72 +1,102 @@
 /* How the customers are, and what waits for a person. */
 import { Bars } from "../charts/bars.js";
+import { Columns } from "../charts/columns.js";
 import { Days } from "../charts/days.js";
+import { Funnel } from "../charts/funnel.js";
 import { useApi } from "../data.js";
-import { count, percent, words } from "../format.js";
+import { channelName, count, percent, words } from "../format.js";
 import { html } from "../html.js";
 import { useQuery } from "../router.js";
 import { Guide } from "./guide.js";
-import { Badge, Card, Empty, Load, Page, Tabs, Time } from "../ui/basics.js";
+import { Card, Empty, Load, Page, Tabs, Tiles, Time } from "../ui/basics.js";
 
 export const stages = ["new", "onboarding", "active", "recovered", "at_risk", "churned"];
-const risks = [["low", "good"], ["medium", "warn"], ["high", "warn"], ["critical", "bad"]];
+const risks = ["low", "medium", "high", "critical"];
 const healthBands = ["0-19", "20-39", "40-59", "60-79", "80-100"];
+const bandColours = ["risk-critical", "risk-high", "risk-medium", "risk-low", "risk-low"];
+const steps = ["planned", "approved", "sent", "delivered"];
 
 export default function Overview() {
 	const [{ range = "30d" }, setQuery] = useQuery();
 	const analytics = useApi(`/api/analytics?range=${range}`);
-	const waiting = useApi("/api/interventions?status=planned&limit=6");
 	return html`
 		<${Page} title="Overview" actions=${html`<${Tabs} label="Range" value=${range}
 			items=${[["7d", "7 days"], ["30d", "30 days"], ["90d", "90 days"]]} onChange=${(next) => setQuery({ range: next })} />`}>
 			<${Guide} />
 			<${Load} of=${analytics} lines=${10}>${(data) => data.kpis.total_users === 0
-				? html`<${Card}><${Empty} title="No customers yet">They appear with their first event.<//><//>`
+				? html`<${Card}><${Empty} title="No customers yet" action=${html`<a class="button" href="/settings/connectors">Connect your product</a>`}>They appear with their first event.<//><//>`
 				: html`<${Numbers} data=${data} /><${Charts} data=${data} />`}<//>
-			<${Card} title="Waiting for you" actions=${html`<a class="link" href="/interventions">Open the queue</a>`}>
-				<${Load} of=${waiting}>${({ interventions }) => interventions.length === 0
-					? html`<p class="soft">Nothing waits for approval.</p>`
-					: html`<ul class="list">${interventions.map((one) => html`
-						<li key=${one.id}><a href=${`/interventions?selected=${one.id}`}>${one.subject ?? one.message_body?.slice(0, 80) ?? "No text"}</a>
-							<span class="actions wide-only"><${Badge} value=${one.channel} tone="plain" /><${Time} at=${one.planned_at} /></span></li>`)}</ul>`}<//>
-			<//>
 		<//>`;
+}
+
+/* The first line of a message that says more than a greeting. */
+export function lineOf({ subject, message_body: body }) {
+	const line = subject ?? body?.split("\n").find((text) => text.length > 24) ?? body ?? "No text";
+	return line[0].toUpperCase() + line.slice(1);
+}
+
+function Waiting() {
+	const waiting = useApi("/api/interventions?status=planned&limit=5");
+	return html`
+		<${Card} title="Waiting for you" actions=${html`<a class="link" href="/interventions">Open the queue</a>`}>
+			<${Load} of=${waiting}>${({ interventions }) => interventions.length === 0
+				? html`<p class="soft">Nothing waits for approval.</p>`
+				: html`<ul class="list waiting">${interventions.map((one) => html`
+					<li key=${one.id}><a href=${`/interventions?selected=${one.id}`}>${lineOf(one)}</a>
+						<span class="line"><span>${one.customer_name ?? one.user_id} · ${channelName(one.channel)}</span><${Time} at=${one.planned_at} /></span></li>`)}</ul>`}<//>
+		<//>`;
+}
+
+/* "12 more than 30 days ago" of a stage, where that day was counted. */
+function since({ daily, range }, stage) {
+	const change = daily.length > 1 ? (daily.at(-1).stages[stage] ?? 0) - (daily[0].stages[stage] ?? 0) : 0;
+	return change === 0 ? null : `${change > 0 ? "+" : "−"}${count(Math.abs(change))} in ${Math.min(parseInt(range, 10), daily.length)} days`;
 }
 
 function Numbers({ data }) {
 	const at = Object.fromEntries(data.lifecycle_distribution.map((row) => [row.lifecycle_stage, row.count]));
 	const planned = data.intervention_stats.find((row) => row.status === "planned")?.count ?? 0;
-	const tiles = [
-		["Customers", count(data.kpis.total_users), "/customers"],
-		["At risk", count(at.at_risk ?? 0), "/customers?stage=at_risk"],
-		["Churned", count(at.churned ?? 0), "/customers?stage=churned"],
-		["Retention", percent(data.kpis.retention_rate, 1), null],
-		["Waiting for approval", count(planned), "/interventions"],
-		["Positive outcomes", data.outcome_stats.length === 0 ? "–" : percent(data.kpis.positive_outcome_rate), null],
-	];
-	return html`<div class="tiles">${tiles.map(([name, value, href]) => href
-		? html`<a class="tile" href=${href} key=${name}><strong>${value}</strong>${name}</a>`
-		: html`<div class="tile" key=${name}><strong>${value}</strong>${name}</div>`)}</div>`;
+	return html`<${Tiles} of=${[
+		["Customers", count(data.kpis.total_users), { href: "/customers" }],
+		["At risk", count(at.at_risk ?? 0), { href: "/customers?stage=at_risk", note: since(data, "at_risk") }],
+		["Churned", count(at.churned ?? 0), { href: "/customers?stage=churned", note: since(data, "churned") }],
+		["Retention", percent(data.kpis.retention_rate, 1)],
+		["To approve", count(planned), { href: "/interventions" }],
+		["Positive outcomes", data.outcome_stats.length === 0 ? "–" : percent(data.kpis.positive_outcome_rate)],
+	]} />`;
+}
+
+/* Over time once two days were counted; before that as they are now. */
+function ByDay({ daily, part, label, names }) {
+	if (daily.length > 1)
+		return html`<${Days} label=${label} days=${daily.map((row) => row.day)}
+			series=${names.map(([name, colour]) => ({ name: words(name), colour, values: daily.map((row) => row[part][name] ?? 0) }))} />`;
+	return html`<${Bars} label=${label} rows=${names.map(([name, colour]) => [words(name), daily[0]?.[part][name] ?? 0, colour])} />`;
 }
 
 function Charts({ data }) {
-	const counts = (rows, key) => Object.fromEntries(rows.map((row) => [row[key], row.count]));
-	const byStage = counts(data.lifecycle_distribution, "lifecycle_stage");
-	const byRisk = counts(data.risk_distribution, "risk_level");
-	const byStatus = counts(data.intervention_stats, "status");
-	const newest = data.daily.at(-1);
+	const { daily } = data;
+	const newest = daily.at(-1);
+	const byStatus = Object.fromEntries(data.intervention_stats.map((row) => [row.status, row.count]));
+	const positive = data.outcome_stats.find((row) => row.outcome === "positive")?.count ?? 0;
 	return html`
-		${data.daily.length > 1 && html`
-			<${Card} title="Lifecycle over time"><${Days} label="Customers by stage and day" days=${data.daily.map((row) => row.day)}
-				series=${stages.map((stage) => ({ name: words(stage), colour: `stage-${stage}`, values: data.daily.map((row) => row.stages[stage] ?? 0) }))} /><//>`}
+		<div class="split">
+			<${Card} title=${daily.length > 1 ? "Lifecycle over time" : "Lifecycle"}><${ByDay} daily=${daily} part="stages" label="Customers by stage and day"
+				names=${stages.map((stage) => [stage, `stage-${stage}`])} /><//>
+			<${Waiting} />
+		</div>
+		<div class="split">
+			<${Card} title=${daily.length > 1 ? "Risk over time" : "Risk"}><${ByDay} daily=${daily} part="risks" label="Customers by risk and day" names=${risks.map((risk) => [risk, `risk-${risk}`])} /><//>
+			${newest && html`<${Card} title="Health now"><${Columns} label="Customers by health"
+				rows=${healthBands.map((band, i) => [band.replace("-", "–"), newest.health[band] ?? 0, bandColours[i]])} /><//>`}
+		</div>
 		<div class="grid">
-			<${Card} title="Lifecycle now"><${Bars} label="Customers by stage" rows=${stages.map((stage) => [words(stage), byStage[stage] ?? 0, `stage-${stage}`])} /><//>
-			<${Card} title="Risk now"><${Bars} label="Customers by risk" rows=${risks.map(([risk, colour]) => [words(risk), byRisk[risk] ?? 0, colour])} /><//>
-			${newest && html`<${Card} title="Health now"><${Bars} label="Customers by health" rows=${healthBands.map((band, i) =>
-				[band.replace("-", " to "), newest.health[band] ?? 0, i < 2 ? "bad" : i === 2 ? "warn" : "good"])} /><//>`}
-			<${Card} title="Interventions by state"><${Bars} label="Interventions by state"
-				rows=${["planned", "approved", "sent", "delivered", "failed"].map((status) => [words(status), byStatus[status] ?? 0])} /><//>
+			<${Card} title="From plan to outcome"><${Funnel} label="Interventions that came so far" rows=${[...through(byStatus), ["Positive", positive, "good"]]} /><//>
 			<${Card} title="Busiest playbooks">${data.top_playbooks.length === 0 ? html`<p class="soft">No playbook has planned anything yet.</p>`
-				: html`<${Bars} label="Interventions by playbook" rows=${data.top_playbooks.slice(0, 6).map((book) => [book.name ?? "By hand", book.interventions])} />`}<//>
+				: html`<${Bars} label="Interventions by playbook" rows=${data.top_playbooks.slice(0, 5).map((book) => [book.name ?? "By hand", book.interventions])} />`}<//>
 		</div>`;
 }
+
+/* Who is further has been through what lies before. */
+export const through = (byStatus) => steps.map((status, i) =>
+	[words(status), steps.slice(i).reduce((sum, key) => sum + (byStatus[key] ?? 0), 0)]);

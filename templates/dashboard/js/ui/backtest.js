@@ -4,7 +4,7 @@ import { Bars } from "../charts/bars.js";
 import { Days } from "../charts/days.js";
 import { count, day, percent, plural, words } from "../format.js";
 import { html, useState } from "../html.js";
-import { Badge, Button, Card, Empty, Failure, Skeleton } from "./basics.js";
+import { Badge, Button, Card, Empty, Failure, Skeleton, Tiles } from "./basics.js";
 import { Table } from "./table.js";
 
 const sum = (values) => values.reduce((a, b) => a + b, 0);
@@ -33,6 +33,19 @@ export function Backtest({ path, many }) {
 		<//>`;
 }
 
+const colours = ["chart", "stage-active", "stage-at_risk", "stage-onboarding", "stage-recovered"];
+const reasons = { exit_met: "Exit condition met", lost: "Another playbook spoke", win_back_step: "Another step of the win-back", frequency_cap: "Cap over all playbooks",
+	max_per_customer: "Cap per customer", daily_budget: "Budget of the day", no_channel: "No channel reaches them" };
+
+/* The busiest by name, the others as one. */
+function seriesOf(playbooks, many) {
+	const daysOf = (one) => one.by_day.map((at) => at.contacted);
+	const busiest = playbooks.toSorted((a, b) => b.contacted - a.contacted);
+	const named = busiest.slice(0, colours.length).map((one, i) => ({ name: many ? one.name : "Messages", colour: colours[i], values: daysOf(one) }));
+	const others = busiest.slice(colours.length).map(daysOf);
+	return others.length === 0 ? named : [...named, { name: "Others", colour: "neutral", values: named[0].values.map((_, i) => sum(others.map((one) => one[i]))) }];
+}
+
 function Result({ data, many }) {
 	const contacted = sum(data.playbooks.map((one) => one.contacted));
 	const heldOut = sum(data.playbooks.map((one) => one.held_out));
@@ -43,17 +56,15 @@ function Result({ data, many }) {
 		return html`<${Empty} title="No playbook is active" />`;
 	return html`<div class="form">
 		<p class="soft">${day(data.from)} to ${day(data.to)}, ${plural(data.customers, "customer")}${data.sampled ? ", a sample" : ""}.</p>
-		<div class="tiles">${[["Would have been written to", count(contacted)], ["Held out", count(heldOut)],
-			["Fared well by themselves", percent(rate(outcomes))], ["Held out and fared well", percent(rate(held))]]
-			.map(([name, value]) => html`<div class="tile" key=${name}><strong>${value}</strong>${name}</div>`)}</div>
-		<${Days} label="Messages by day" days=${data.playbooks[0].by_day.map((one) => one.day)} series=${data.playbooks.slice(0, 6).map((one, i) => ({ name: many ? one.name : "Messages",
-			colour: ["accent", "stage-active", "stage-at_risk", "stage-onboarding", "stage-churned", "stage-recovered"][i], values: one.by_day.map((at) => at.contacted) }))} />
-		${Object.keys(shut).length > 0 && html`<h3>Matched and not contacted</h3><${Bars} label="Matched and not contacted" rows=${Object.entries(shut).map(([key, n]) => [words(key), n])} />`}
-		<${Table} label="Who would have been contacted" of=${{ rows: data.contacts.slice(0, 100) }} keyOf=${(row) => `${row.user_id} ${row.day} ${row.playbook_id}`} href=${(row) => `/customers/${encodeURIComponent(row.user_id)}`} columns=${[
+		<${Tiles} of=${[["Would have been written to", count(contacted)], ["Held out", count(heldOut)],
+			["Fared well by themselves", percent(rate(outcomes))], ["Held out and fared well", percent(rate(held))]]} />
+		<${Days} columns label="Messages by day" days=${data.playbooks[0].by_day.map((one) => one.day)} series=${seriesOf(data.playbooks, many)} />
+		${Object.keys(shut).length > 0 && html`<h3>Matched, not contacted</h3><${Bars} label="Matched, not contacted" rows=${Object.entries(shut).sort(([, a], [, b]) => b - a).map(([key, n]) => [reasons[key] ?? words(key), n, "neutral"])} />`}
+		<${Table} label="Who would have been contacted" of=${{ rows: data.contacts.slice(0, 25) }} keyOf=${(row) => `${row.user_id} ${row.day} ${row.playbook_id}`} href=${(row) => `/customers/${encodeURIComponent(row.user_id)}`} columns=${[
 			{ title: "Customer", cell: (row) => row.user_id }, { title: "Day", cell: (row) => day(row.day) },
 			...(many ? [{ title: "Playbook", class: "mid", cell: (row) => row.playbook_name }] : []),
 			{ title: "Stage then", class: "wide", cell: (row) => html`<${Badge} value=${row.lifecycle_stage} />` },
-			{ title: "What came", cell: (row) => html`<${Badge} value=${row.outcome} /> <span class="faint">${row.held_out ? "held out" : row.cause ? words(row.cause) : ""}</span>` },
+			{ title: "What came", cell: (row) => html`<${Badge} value=${row.outcome} /> <span class="faint wide-only">${row.held_out ? "held out" : row.cause ? words(row.cause) : ""}</span>` },
 		]} empty=${html`<${Empty} title="Nobody would have been contacted" />`} />
 	</div>`;
 }

@@ -66,6 +66,10 @@ export const Health = ({ value }) => html`
 		<span class="number">${Math.round(value)}</span>
 	</span>`;
 
+/** Health as a bar of its colour, for where the number stands beside it. */
+export const Meter = ({ share, tone = "chart" }) => html`
+	<span class="track" aria-hidden="true"><span style=${{ width: `${share * 100}%`, background: `var(--${tone})` }}></span></span>`;
+
 /** "3 days ago" with the exact time in the reader's zone, and the customer's. */
 export function Time({ at, zone, exact }) {
 	if (!at)
@@ -73,7 +77,7 @@ export function Time({ at, zone, exact }) {
 	const there = elsewhere(at, zone);
 	return html`
 		<time datetime=${at} title=${moment(at) + (there ? ` · ${there}` : "")}>
-			${exact ? moment(at) : ago(at)}${exact && there && html`<span class="faint"> · ${there}</span>`}
+			${exact ? moment(at) : ago(at)}${exact && there && html` <span class="faint there">${there}</span>`}
 		</time>`;
 }
 
@@ -87,8 +91,9 @@ export const Empty = ({ title, children, action }) => html`
 
 export const Failure = ({ error, retry }) => html`
 	<div class="failure" role="alert">
-		<strong>This could not be loaded</strong><p>${error.message}</p>
-		${retry && html`<${Button} onClick=${retry}>Try again<//>`}
+		<strong>${error.status === 404 ? "This is not here" : "This could not be loaded"}</strong>
+		<p>${error.status === 404 ? "It was deleted, or the address is wrong." : error.message}</p>
+		${retry && error.status !== 404 && html`<${Button} onClick=${retry}>Try again<//>`}
 	</div>`;
 
 /** Loading, trouble or content: `<${Load} of=${useApi(…)}>${(data) => …}<//>` */
@@ -98,6 +103,15 @@ export function Load({ of, lines, children }) {
 	return of.error ? html`<${Failure} error=${of.error} retry=${of.reload} />`
 		: html`<${Skeleton} lines=${lines} />`;
 }
+
+/** Figures side by side, each with its name: [name, value, { href, note }] */
+export const Tiles = ({ of }) => html`
+	<div class="tiles">
+		${of.map(([name, value, { href, note } = {}]) => {
+			const inside = html`<span>${name}</span><strong>${value}</strong>${note && html`<small>${note}</small>`}`;
+			return href ? html`<a class="tile" href=${href} key=${name}>${inside}</a>` : html`<div class="tile" key=${name}>${inside}</div>`;
+		})}
+	</div>`;
 
 /** A list of names and values. */
 export const Facts = ({ of }) => html`

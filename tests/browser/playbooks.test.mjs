@@ -59,7 +59,7 @@ test("from the library to an active playbook: count, names and SQL on the way", 
 	await page.getByRole("group", { name: "For whom" }).getByLabel("Value").fill("1");
 	await page.getByRole("link", { name: "Ada" }).waitFor();
 	await page.getByText("SQL", { exact: true }).click();
-	await page.getByLabel("SQL").getByText(/c\.health >= \$3/).waitFor();
+	await page.getByLabel("SQL").getByText(/c\.health >= \$3.*\n\n\$1 = 1/s).waitFor();
 	await page.getByLabel("Holdout (%)").fill("0");
 	await page.getByRole("button", { name: "Create the draft" }).click();
 	await page.getByRole("heading", { name: "For everybody healthy" }).waitFor();

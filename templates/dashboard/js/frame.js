@@ -1,6 +1,7 @@
 /* What stands around every page: top bar, navigation, strips, shortcuts. */
 import { connection } from "./api.js";
 import { useApi } from "./data.js";
+import { words } from "./format.js";
 import { classes, html, useEffect, useState } from "./html.js";
 import { match, navigate, place } from "./router.js";
 import { signOut, switchTo } from "./session.js";
@@ -45,8 +46,8 @@ export function Frame({ who }) {
 			<nav class=${classes("side", menu && "open")} aria-label="Pages">
 				${links.map(([href, text, icon]) => html`
 					<a key=${href} href=${href} aria-current=${isCurrent(href, path) ? "page" : undefined}><${Icon} name=${icon} />${text}</a>`)}
-				<div class="who"><div>${who.person.name}</div><div>${who.role}</div>
-					<button type="button" class="button" onClick=${() => attempt(signOut)}>Sign out</button></div>
+				<div class="who"><div><b>${who.person.name}</b><span>${words(who.role)}</span></div>
+					<${IconButton} icon="out" label="Sign out" onClick=${() => attempt(signOut)} /></div>
 			</nav>
 			<main>
 				${down && html`<div class="strip bad" role="alert">Retivo cannot be reached. Trying again…</div>`}

@@ -15,7 +15,7 @@ function Gate({ title, text, children }) {
 		document.title = `${title} – Retivo`;
 		document.querySelector(".gate input")?.focus();
 	}, [title]);
-	return html`<main class="gate"><div class="card"><h1>${title}</h1>
+	return html`<main class="gate"><p class="brand">Retivo</p><div class="card"><h1>${title}</h1>
 		${text && html`<p class="soft">${text}</p>`}${children}</div></main>`;
 }
 
@@ -72,14 +72,14 @@ export function Accept() {
 		await enter();
 	});
 	return html`
-		<${Gate} title="Accept the invitation" text="Choose how you are called and a password.">
+		<${Gate} title="Accept the invitation" text="Choose your name and a password.">
 			<form class="form" onSubmit=${form.submit}>
 				<${Field} form=${form} name="name" label="Your name" autocomplete="name" maxlength="200" required />
 				<${Field} form=${form} name="password" label="Password" hint="At least 12 characters" ...${newPassword} />
 				<${Submit} form=${form}>Accept the invitation<//>
 			</form>
-			<p class="soft">You have an account? Sign in with the address that was invited, then open this link again.</p>
+			<p class="soft">You have an account? Sign in with the address that was invited and open this link again.</p>
 			${join.error && html`<p class="error" role="alert">${join.error.message}</p>`}
-			<${Button} busy=${join.busy} onClick=${join.submit}>Join as who is signed in<//>
+			<${Button} busy=${join.busy} onClick=${join.submit}>Join with the account signed in here<//>
 		<//>`;
 }

@@ -34,6 +34,7 @@ export default function Customers() {
 			box.current.focus();
 	}, [find]);
 	const list = usePages("/api/customers", "customers", { search, stage, risk, sort });
+	const filtered = search || stage || risk;
 	const pick = (name, value, label, options) => html`
 		<select aria-label=${label} value=${value ?? ""} onChange=${(event) => setQuery({ [name]: event.target.value })}>
 			${options.map(([key, shown]) => html`<option key=${key} value=${key}>${shown}</option>`)}</select>`;
@@ -46,9 +47,9 @@ export default function Customers() {
 				${pick("sort", sort, "Order", orders)}
 			</div>
 			<${Card} flush><${Table} label="Customers" of=${list} columns=${columns} href=${(one) => `/customers/${encodeURIComponent(one.id)}`}
-				empty=${html`<${Empty} title="No customer matches" action=${(search || stage || risk) && html`<${Button} onClick=${() => {
+				empty=${html`<${Empty} title=${filtered ? "No customer matches" : "No customers yet"} action=${filtered && html`<${Button} onClick=${() => {
 					setText("");
 					setQuery({ search: null, stage: null, risk: null });
-				}}>Show all<//>`}>Customers appear with their first event.<//>`} /><//>
+				}}>Show all<//>`}>${filtered ? "Another word or fewer filters may help." : "Customers appear with their first event."}<//>`} /><//>
 		<//>`;
 }

@@ -10,10 +10,10 @@ import { Table } from "../ui/table.js";
 import { attempt, toast } from "../ui/toast.js";
 
 const columns = [
-	{ title: "Customer", cell: (one) => one.user_id },
+	{ title: "Customer", cell: (one) => one.customer_name ?? one.user_id },
 	{ title: "Severity", cell: (one) => html`<${Badge} value=${one.severity} />` },
 	{ title: "What to do", class: "wrap", cell: (one) => one.action_taken ?? one.suggested_action ?? one.reasoning },
-	{ title: "State", class: "wide", cell: (one) => html`<${Badge} value=${one.status} />` },
+	{ title: "State", cell: (one) => html`<${Badge} value=${one.status} />` },
 	{ title: "Raised", class: "mid", cell: (one) => html`<${Time} at=${one.created_at} />` },
 ];
 
@@ -34,9 +34,9 @@ export default function Escalations() {
 		<${Page} title="Escalations" note="Cases in which a person does more than a message." wide>
 			<${Tabs} label="State" value=${status} onChange=${(next) => setQuery({ status: next })}
 				items=${[["open", "Open"], ["handled", "Handled"], ["delegated", "Delegated"], ["all", "All"]]} />
-			<${Card} flush><${Table} label="Escalations" of=${list} columns=${columns} href=${(one) => `/customers/${encodeURIComponent(one.user_id)}`}
+			<${Card} flush><${Table} stack label="Escalations" of=${list} columns=${status === "all" ? columns : columns.filter((one) => one.title !== "State")} href=${(one) => `/customers/${encodeURIComponent(one.user_id)}`}
 				actions=${may("editor") && status === "open" && ((one) => html`
-					<${Button} onClick=${() => handle(one)}>Handled<//> <${Button} onClick=${() => put(one, "delegate", { channel: "email" }, "A mail is planned and waits in the queue.")}>Write a mail<//>`)}
+					<${Button} class="small" onClick=${() => handle(one)}>Handled<//> <${Button} class="small" onClick=${() => put(one, "delegate", { channel: "email" }, "A mail is planned and waits in the queue.")}>Write a mail<//>`)}
 				empty=${html`<${Empty} title=${status === "open" ? "No open case" : "No case here"}>Playbooks raise one where a message is not enough.<//>`} /><//>
 		<//>`;
 }

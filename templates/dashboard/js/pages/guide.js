@@ -41,7 +41,7 @@ function Steps({ settings }) {
 			${may("admin") && html`<${Button} onClick=${hide}>${done === steps.length ? "Done" : "Hide this"}<//>`}`}>
 			<div class="progress" role="progressbar" aria-label="Getting started" aria-valuemin="0" aria-valuemax=${steps.length} aria-valuenow=${done}><span style=${{ width: `${(done / steps.length) * 100}%` }}></span></div>
 			<ol class="steps">${steps.map(([title, href, yes, text]) => html`
-				<li key=${title} class=${yes ? "done" : ""}><span class="mark" aria-hidden="true"><${Icon} name=${yes ? "check" : "clock"} /></span>
+				<li key=${title} class=${yes ? "done" : ""}><span class="mark" aria-hidden="true"><${Icon} name=${yes ? "check" : "circle"} /></span>
 					<span><a class="link" href=${href}>${title}</a>${yes && html`<span class="visually-hidden"> (done)</span>`}<br /><span class="soft">${text}</span></span></li>`)}</ol>
 		<//>`;
 }

@@ -4,16 +4,18 @@
  */
 import { api } from "../api.js";
 import { useApi, usePages } from "../data.js";
-import { percent, plural, words } from "../format.js";
-import { html, useEffect, useRef, useState } from "../html.js";
+import { channelName, percent, plural, words } from "../format.js";
+import { classes, html, useEffect, useRef, useState } from "../html.js";
 import { useQuery } from "../router.js";
 import { may } from "../session.js";
 import { Badge, Button, Card, Empty, Facts, Failure, Health, Icon, Load, Notice, Page, Skeleton, Tabs, Time } from "../ui/basics.js";
 import { ask } from "../ui/dialog.js";
 import { Field, Submit, useForm } from "../ui/form.js";
 import { useKeys } from "../ui/keys.js";
+import { Reasoning } from "../ui/reasoning.js";
 import { Pager } from "../ui/table.js";
 import { attempt, toast } from "../ui/toast.js";
+import { lineOf } from "./overview.js";
 
 const states = [["planned", "Waiting"], ["approved", "Approved"], ["sent", "Sent"], ["delivered", "Delivered"], ["rejected", "Rejected"], ["all", "All"]];
 
@@ -27,6 +29,12 @@ export default function Interventions() {
 	const one = rows[at];
 	const box = useRef();
 	const select = (i) => rows[i] && setQuery({ selected: rows[i].id });
+	/* In a narrow window the message is below the list. */
+	const show = (i) => {
+		select(i);
+		if (matchMedia("(max-width: 900px)").matches)
+			setTimeout(() => document.getElementById("shown")?.scrollIntoView({ block: "start" }));
+	};
 	const [picked, setPicked] = useState(new Set());
 	const [editing, setEditing] = useState(null);
 	const act = useActs(one, list, () => setEditing(one.id));
@@ -48,7 +56,7 @@ export default function Interventions() {
 			<div class="filters">
 				<${Tabs} label="State" items=${states} value=${status} onChange=${(next) => setQuery({ status: next, selected: null })} />
 				<select aria-label="Channel" value=${channel ?? ""} onChange=${(event) => setQuery({ channel: event.target.value, selected: null })}>
-					${[["", "Every channel"], ...["email", "in_app", "webhook", "crm", "escalate"].map((name) => [name, words(name)])].map(([key, text]) => html`<option key=${key} value=${key}>${text}</option>`)}
+					${[["", "Every channel"], ...["email", "in_app", "webhook", "crm", "escalate"].map((name) => [name, channelName(name)])].map(([key, text]) => html`<option key=${key} value=${key}>${text}</option>`)}
 				</select>
 			</div>
 			${canPick && rows.length > 0 && html`<${BulkBar} picked=${picked} rows=${rows} setPicked=${setPicked} bulk=${bulk} />`}
@@ -56,10 +64,10 @@ export default function Interventions() {
 				: rows.length === 0 ? html`<${Card}><${Empty} title=${status === "planned" ? "Nothing waits for you" : "Nothing here"}>The batch looks each minute for customers whom a playbook can help.<//><//>`
 					: html`<div class="queue">
 						<${Card} flush><div class="queue-list" ref=${box} role="group" aria-label="Messages" tabindex="0">${rows.map((row, i) => html`
-							<div class="queue-row" key=${row.id}>
+							<div class=${classes("queue-row", i === at && "current", canPick && row.channel === "escalate" && "plain")} key=${row.id}>
 								${canPick && row.channel !== "escalate" && html`<input type="checkbox" aria-label=${`Pick the message to ${row.customer_name ?? row.user_id}`} checked=${picked.has(row.id)} onChange=${() => pick(row.id)} />`}
-								<button type="button" aria-current=${i === at ? "true" : undefined} onClick=${() => select(i)}>
-									<strong>${row.subject ?? row.message_body?.split("\n").find((line) => line.length > 24) ?? "No text"}</strong>
+								<button type="button" aria-current=${i === at ? "true" : undefined} onClick=${() => show(i)}>
+									<strong>${lineOf(row)}</strong>
 									<span class="line"><span>${row.customer_name ?? row.user_id} · ${names.get(row.playbook_id) ?? "by hand"}</span><${Time} at=${row.planned_at} /></span>
 								</button></div>`)}</div><${Pager} of=${list} /><//>
 						<${Detail} key=${one.id} one=${one} playbook=${names.get(one.playbook_id)} act=${act} list=${list} editing=${editing === one.id} endEdit=${() => setEditing(null)} />
@@ -90,11 +98,11 @@ function BulkBar({ picked, rows, setPicked, bulk }) {
 	const all = rows.filter((row) => row.channel !== "escalate").map((row) => row.id);
 	const passed = rows.filter((row) => row.channel !== "escalate" && row.checks_passed && !row.paused_at).map((row) => row.id);
 	return html`<div class="actions bulk" role="group" aria-label="Many at once">
-		<span class="soft">${picked.size === 0 ? "Pick messages to decide on many at once:" : `${picked.size} picked`}</span>
-		<${Button} onClick=${() => setPicked(new Set(picked.size === all.length ? [] : all))}>${picked.size === all.length ? "None" : "All on this page"}<//>
-		<${Button} onClick=${() => setPicked(new Set(passed))}>Those that passed the checks<//>
-		${picked.size > 0 && html`<${Button} kind="primary" icon="check" onClick=${bulk.approve}>Approve ${picked.size}<//>
-			<${Button} kind="danger" icon="close" onClick=${bulk.reject}>Reject ${picked.size}<//>`}
+		<span class="soft">${picked.size === 0 ? "Decide on many at once:" : `${picked.size} picked`}</span>
+		<${Button} class="small" onClick=${() => setPicked(new Set(picked.size === all.length ? [] : all))}>${picked.size === all.length ? "None" : "All on this page"}<//>
+		<${Button} class="small" onClick=${() => setPicked(new Set(passed))}>Those that passed the checks<//>
+		${picked.size > 0 && html`<${Button} class="small" kind="primary" icon="check" onClick=${bulk.approve}>Approve ${picked.size}<//>
+			<${Button} class="small" kind="danger" icon="close" onClick=${bulk.reject}>Reject ${picked.size}<//>`}
 	</div>`;
 }
 
@@ -170,21 +178,21 @@ function Detail({ one, playbook, act, list, editing, endEdit }) {
 	const state = useApi(`/api/customers/${encodeURIComponent(one.user_id)}`);
 	const customer = state.data?.customer;
 	const checks = one.quality_checks?.checks ?? [];
-	return html`<div class="detail"><div>
-		<${Card} title=${customer?.name ?? one.user_id} actions=${html`<${Badge} value=${one.status} /><${Badge} tone="plain" value=${one.channel} />`}>
+	return html`<div class="detail" id="shown"><div>
+		<${Card} title=${customer?.name ?? one.user_id} actions=${html`<${Badge} value=${one.status} /><${Badge} tone="plain">${channelName(one.channel)}<//>`}>
 			<div class="form">
 				${one.paused_at && html`<${Notice} tone="warn">Paused. It stays here until somebody approves it.<//>`}
 				${one.lapsed_at && html`<${Notice} tone="warn">An earlier approval lapsed, because the text or the customer changed.<//>`}
 				${one.flagged && html`<${Notice} tone="warn">Flagged: ${one.flag_reason}<//>`}
 				${one.reason && html`<p class="soft">${one.reason}</p>`}
 				${editing ? html`<${Editor} one=${one} list=${list} onEnd=${endEdit} />` : html`
-				${one.subject && html`<p><strong>${one.subject}</strong></p>`}
-				<div class="message" id="message" tabindex="-1">${one.message_body ?? "No text."}</div>`}
+				${one.subject && html`<p class="subject"><span class="faint">Subject</span> <strong>${one.subject}</strong></p>`}
+				<div class="message" id="message" tabindex="-1">${one.message_body ?? "No text."}</div>
 				<div class="actions">${buttons.filter(([name]) => act[name]).map(([name, text, icon, kind]) => html`
-					<${Button} key=${name} kind=${kind} icon=${icon} onClick=${act[name]}>${text}<//>`)}</div>
+					<${Button} key=${name} kind=${kind} icon=${icon} onClick=${act[name]}>${text}<//>`)}</div>`}
 			</div><//>
 		<${Card} title="Why" actions=${one.confidence !== null && html`<span class="soft">Confidence ${percent(one.confidence)}</span>`}>
-			<p>${one.reasoning ?? "Written by hand."}</p><//></div><div>
+			<${Reasoning} text=${one.reasoning ?? "Written by hand."} /><//></div><div>
 		<${Card} title="Customer" actions=${html`<a class="link" href=${`/customers/${encodeURIComponent(one.user_id)}`}>Open</a>`}>
 			<${Load} of=${state} lines=${5}>${({ customer: c }) => html`<${Facts} of=${[
 				["Company", c.company], ["Stage", html`<${Badge} value=${c.lifecycle_stage} />`], ["Health", html`<${Health} value=${c.health} />`],

@@ -1,7 +1,7 @@
 /* One playbook: whom it is for, how it speaks, what holds it back. */
 import { api } from "../api.js";
 import { useApi, usePages } from "../data.js";
-import { plain, percent, plural, words } from "../format.js";
+import { channelName, plain, percent, plural, words } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { may } from "../session.js";
 import { Backtest } from "../ui/backtest.js";
@@ -42,16 +42,27 @@ function Actions({ book, reload }) {
 
 const pairs = (of, leaveOut = []) => Object.entries(of ?? {}).filter(([key]) => !leaveOut.includes(key)).map(([key, value]) => [words(key), list(value)]);
 
+const limitNames = {
+	channels: ["Channels", (value) => value.map(channelName).join(", ")], priority: ["Priority"], cooldown_days: ["Waits", (n) => `${plural(n, "day")} until it writes again`],
+	max_per_customer: ["Per customer", (n) => `${plural(n, "message")} at most`], max_per_day: ["Per day", (n) => `${plural(n, "message")} at most`],
+	holdout: ["Holdout", percent], min_confidence: ["Confidence", (share) => `${percent(share)} at least`], requires_approval: ["Approval", (yes) => yes ? "A person approves each one" : "As the tenant's mode says"],
+	quiet_hours: ["Quiet hours", ({ start, end }) => `${start} to ${end}`], match_all: ["Everybody", (yes) => yes ? "Yes, it is meant so" : "No"],
+};
+const limitsOf = (constraints) => [...Object.keys(limitNames).filter((key) => key in constraints).map((key) => {
+	const [name, text = list] = limitNames[key];
+	return [name, text(constraints[key])];
+}), ...pairs(constraints, ["lifecycle_area", ...Object.keys(limitNames)])];
+
 function Detail({ book, reload }) {
 	const hints = book.strategy_hints ?? {};
 	return html`<div class="detail"><div>
 			<${Matching} of=${book.entry_conditions ?? {}} />
 			<${Card} title="Done when"><${Clauses} of=${book.exit_conditions ?? {}} none="No condition ends it early." /><//>
-			<${Card} title="What it says">${hints.subject && html`<p><strong>${hints.subject}</strong></p>`}
-				${hints.message ? html`<div class="message">${hints.message}</div>` : html`<p class="soft">The planner writes each message.</p>`}<//>
+			<${Card} title="What it says"><div class="form">${hints.subject && html`<p class="subject"><span class="faint">Subject</span> <strong>${hints.subject}</strong></p>`}
+				${hints.message ? html`<div class="message">${hints.message}</div>` : html`<p class="soft">The planner writes each message.</p>`}</div><//>
 			<${Backtest} path=${`/api/playbooks/${book.id}/backtest`} /></div><div>
-			<${Card} title="State"><${Facts} of=${[["State", html`<${Badge} value=${book.status} />`], ["Area", words(book.lifecycle_area)], ["Success", percent(book.success_rate)], ["Version", book.version]]} /><//>
-			<${Card} title="Limits"><${Facts} of=${pairs(book.constraints, ["lifecycle_area"])} /><//>
+			<${Card} title="State"><${Facts} of=${[["State", html`<${Badge} value=${book.status} />`], ["Since", html`<${Time} at=${book.status_changed_at} />`], ["Area", words(book.lifecycle_area)], ["Success", percent(book.success_rate)], ["Version", book.version]]} /><//>
+			<${Card} title="Limits"><${Facts} of=${limitsOf(book.constraints ?? {})} /><//>
 			<${Card} title="How it speaks"><${Facts} of=${pairs(hints, ["subject", "message", "messages"])} /><//>
 			<${Versions} book=${book} reload=${reload} /></div></div>`;
 }
@@ -73,9 +84,9 @@ function Versions({ book, reload }) {
 	const rows = list.rows ?? [];
 	return html`<${Card} title="Versions">
 		${list.rows === undefined ? (list.error ? html`<${Failure} error=${list.error} retry=${list.reload} />` : html`<${Skeleton} />`) : html`
-		<ul class="list">${rows.map((one, i) => html`<li key=${one.version}><span><b>${one.version}</b> <${Time} at=${one.created_at} />
-			<span class="faint"> ${rows[i + 1] ? `${differ(one, rows[i + 1]).join(", ") || "nothing"} changed` : one.version === 1 ? "created" : ""}</span></span>
-			${one.version === book.version ? html`<span class="faint">in use</span>` : may("editor") && html`<${Button} onClick=${() => restore(one)}>Go back<//>`}</li>`)}</ul>
+		<ul class="list">${rows.map((one, i) => html`<li key=${one.version}><span><b>Version ${one.version}</b> <${Time} at=${one.created_at} />
+			<br /><span class="faint">${rows[i + 1] ? `${differ(one, rows[i + 1]).join(", ") || "nothing"} changed` : one.version === 1 ? "created" : " "}</span></span>
+			${one.version === book.version ? html`<span class="faint">in use</span>` : may("editor") && html`<${Button} class="small" onClick=${() => restore(one)}>Go back<//>`}</li>`)}</ul>
 		<${Pager} of=${list} />`}<//>`;
 }
 

@@ -1,7 +1,7 @@
 /* Writing a playbook: whom it is for, with a live count; limits; what it says. */
 import { api } from "../api.js";
 import { useApi, useSettled } from "../data.js";
-import { count, words } from "../format.js";
+import { channelName, count, words } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { navigate, useQuery } from "../router.js";
 import { may } from "../session.js";
@@ -11,7 +11,7 @@ import { Field, Submit, splitLines, useForm } from "../ui/form.js";
 import { toast } from "../ui/toast.js";
 
 const areas = [["", "None"], ...["activation", "adoption", "retention", "expansion", "win_back"].map((area) => [area, words(area)])];
-const channels = [["email", "Email"], ["in_app", "In the product"], ["webhook", "Webhook"], ["crm", "CRM"]];
+const channels = ["email", "in_app", "webhook", "crm"].map((name) => [name, channelName(name)]);
 const blank = { name: "", entry_conditions: { lifecycle_stage: ["at_risk"] }, exit_conditions: {}, constraints: {}, strategy_hints: {} };
 
 export default function PlaybookEdit({ id }) {
@@ -79,25 +79,25 @@ function Form({ book, id, config }) {
 			<${Card} title="What it says"><div class="form">
 				<${Field} form=${form} name="goal" path="strategy_hints.goal" label="Goal" hint="One line, for the reasoning and for a model" />
 				<${Field} form=${form} name="tone" path="strategy_hints.tone" label="Tone" />
-				<${Field} form=${form} name="subject" path="strategy_hints.subject" label="Subject" hint="Of emails" />
+				<${Field} form=${form} name="subject" path="strategy_hints.subject" label="Subject" hint="Of emails; other channels have none" />
 				<${Field} form=${form} name="message" path="strategy_hints.message" label="Message" rows=${8} hint="{{first_name|there}} and other placeholders are filled for each customer. Empty: a text of the area." />
 				<${Field} form=${form} name="cta_url" path="strategy_hints.cta_url" label="Link" hint="The only link that a message may hold, besides your own domains" />
 				<${Field} form=${form} name="offers" path="strategy_hints.offers" label="Offers" rows=${2} hint="One a line; no other may be made" />
 			</div><//>
-			<${Submit} form=${form}>${id ? "Save" : "Create the draft"}<//>
 		</div><div>
 			<${Preview} rows=${entry} />
 			<${Card} title="Limits"><div class="form">
-				${channels.map(([key, label]) => html`<${Field} key=${key} form=${form} name=${key} path="constraints.channels" label=${label} type="checkbox" />`)}
+				<fieldset class="form checks"><legend>Channels</legend>${channels.map(([key, label]) => html`<${Field} key=${key} form=${form} name=${key} path="constraints.channels" label=${label} type="checkbox" />`)}</fieldset>
 				<${Field} form=${form} name="lifecycle_area" path="constraints.lifecycle_area" label="Area" options=${areas} />
-				<${Field} form=${form} name="priority" path="constraints.priority" label="Priority" type="number" hint="The higher one speaks" />
+				<${Field} form=${form} name="priority" path="constraints.priority" label="Priority" type="number" hint="When several playbooks match, the highest one speaks" />
 				<${Field} form=${form} name="cooldown_days" path="constraints.cooldown_days" label="Days until it writes to the same customer again" type="number" min="0" />
 				<${Field} form=${form} name="max_per_customer" path="constraints.max_per_customer" label="Messages a customer gets at most" type="number" min="1" />
 				<${Field} form=${form} name="max_per_day" path="constraints.max_per_day" label="Messages a day at most" type="number" min="1" />
 				<${Field} form=${form} name="holdout" path="constraints.holdout" label="Holdout (%)" type="number" min="0" max="100" hint="This share never gets it: lift is measured against them" />
 				<${Field} form=${form} name="requires_approval" path="constraints.requires_approval" label="A person approves each message" type="checkbox" />
 			</div><//>
-		</div></form>`;
+		</div>
+		<div class="foot"><${Submit} form=${form}>${id ? "Save" : "Create the draft"}<//></div></form>`;
 }
 
 /* Who it would be now: counted while somebody builds. */
@@ -126,6 +126,6 @@ function Preview({ rows }) {
 				<ul class="list">${data.customers.slice(0, 8).map((one) => html`<li key=${one.user_id}>
 					<a class="link" href=${`/customers/${encodeURIComponent(one.user_id)}`} target="_blank">${one.name}</a><${Badge} value=${one.lifecycle_stage} /></li>`)}
 					${data.matching_users > 8 && html`<li class="faint">and ${count(data.matching_users - 8)} more</li>`}</ul>`)}
-			${data && html`<details><summary>SQL</summary><pre class="sql" tabindex="0" aria-label="SQL">${data.sql.text}\n\n${data.sql.parameters.map((one, i) => `$${i + 1} = ${JSON.stringify(one.value)}`).join("\n")}</pre></details>`}
+			${data && html`<details><summary>SQL</summary><pre class="sql" tabindex="0" aria-label="SQL">${`${data.sql.text}\n\n${data.sql.parameters.map((one, i) => `$${i + 1} = ${JSON.stringify(one.value)}`).join("\n")}`}</pre></details>`}
 		<//>`;
 }

@@ -12,7 +12,7 @@ const columns = [
 	{ title: "State", cell: (book) => html`<${Badge} value=${book.status} />` },
 	{ title: "Area", class: "wide", cell: (book) => words(book.lifecycle_area) },
 	{ title: "Priority", class: "number mid", cell: (book) => book.constraints?.priority ?? 100 },
-	{ title: "Success", class: "number", cell: (book) => book.success_rate === null ? html`<span class="faint">not measured</span>` : percent(book.success_rate) },
+	{ title: "Success", class: "number", cell: (book) => book.success_rate === null ? html`<span class="faint" title="Not measured yet">–</span>` : percent(book.success_rate) },
 	{ title: "Since", class: "mid", cell: (book) => html`<${Time} at=${book.status_changed_at} />` },
 ];
 

@@ -129,25 +129,25 @@ export function Builder({ rows, onChange, names, label, empty, depth = 0 }) {
 		<div class="builder" role="group" aria-label=${label}>
 			${rows.length === 0 && html`<p class="soft">${empty}</p>`}
 			${rows.map((row, i) => html`
-				<div class=${row.field === "any" ? "builder-any" : "builder-row"} key=${i}>
-					${i > 0 && html`<span class="faint and">and</span>`}
+				<div class="builder-row" key=${i}>
+					<span class="faint and">${i > 0 ? "and" : "if"}</span>
 					${row.field === "any" ? html`<${Groups} row=${row} put=${(next) => put(i, next)} names=${names} depth=${depth} />`
-						: row.field === "json" ? html`<code class="builder-json">${row.text}</code>`
-							: html`<${Row} row=${row} put=${(next) => put(i, next)} names=${names} />`}
+						: html`<div class="builder-fields">${row.field === "json" ? html`<code class="builder-json">${row.text}</code>`
+							: html`<${Row} row=${row} put=${(next) => put(i, next)} names=${names} />`}</div>`}
 					<${IconButton} icon="close" label="Remove this condition" onClick=${() => onChange(rows.filter((_, k) => k !== i))} />
 				</div>`)}
 			<div class="actions">
-				<${Button} onClick=${() => onChange([...rows, newRow("lifecycle_stage", names)])}>Add a condition<//>
-				${depth < 2 && html`<${Button} onClick=${() => onChange([...rows, { field: "any", groups: [[newRow("health", names)], [newRow("risk_level", names)]] }])}>Add alternatives<//>`}
+				<${Button} class="small" onClick=${() => onChange([...rows, newRow("lifecycle_stage", names)])}>Add a condition<//>
+				${depth < 2 && html`<${Button} class="small" onClick=${() => onChange([...rows, { field: "any", groups: [[newRow("health", names)], [newRow("risk_level", names)]] }])}>Add alternatives<//>`}
 			</div>
 		</div>`;
 }
 
 const Groups = ({ row, put, names, depth }) => html`
 	<div class="builder-groups"><span class="soft">Any of these:</span>
-		${row.groups.map((rows, i) => html`<${Builder} key=${i} label=${`Alternative ${i + 1}`} rows=${rows} names=${names} depth=${depth + 1} empty="This alternative is always true."
+		${row.groups.map((rows, i) => html`${i > 0 && html`<span class="faint or">or</span>`}<${Builder} key=${i} label=${`Alternative ${i + 1}`} rows=${rows} names=${names} depth=${depth + 1} empty="This alternative is always true."
 			onChange=${(next) => put({ ...row, groups: row.groups.map((old, k) => k === i ? next : old) })} />`)}
-		<div class="actions"><${Button} onClick=${() => put({ ...row, groups: [...row.groups, [newRow("health", names)]] })}>Another alternative<//></div>
+		<div class="actions"><${Button} class="small" onClick=${() => put({ ...row, groups: [...row.groups, [newRow("health", names)]] })}>Another alternative<//></div>
 	</div>`;
 
 function Row({ row, put, names }) {

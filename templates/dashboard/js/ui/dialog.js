@@ -4,7 +4,7 @@
  */
 import { html, useEffect, useRef, useState } from "../html.js";
 import { store, useStore } from "../store.js";
-import { Button } from "./basics.js";
+import { Button, IconButton } from "./basics.js";
 
 export function Dialog({ title, onClose, children, wide }) {
 	const node = useRef();
@@ -14,7 +14,7 @@ export function Dialog({ title, onClose, children, wide }) {
 	return html`
 		<dialog ref=${node} class=${wide ? "wide" : ""} aria-label=${title} onClose=${onClose}
 			onClick=${(event) => event.target === node.current && onClose()}>
-			<div class="dialog"><h2>${title}</h2>${children}</div>
+			<div class="dialog"><div class="dialog-head"><h2>${title}</h2><${IconButton} icon="close" label="Close" onClick=${onClose} /></div>${children}</div>
 		</dialog>`;
 }
 
@@ -47,11 +47,11 @@ function Question({ title, text, action, danger, input, answer }) {
 				${text && html`<p class="soft">${text}</p>`}
 				${input && html`
 					<label class="field"><span>${input.label}</span>
-						<textarea rows=${input.rows ?? 3} value=${value} required=${input.required ?? true}
+						<textarea autofocus rows=${input.rows ?? 3} value=${value} required=${input.required ?? true}
 							onInput=${(event) => setValue(event.target.value)}></textarea>
 					</label>`}
 				<div class="actions end">
-					<${Button} onClick=${() => end(null)}>Cancel<//>
+					<${Button} autofocus=${!input} onClick=${() => end(null)}>Cancel<//>
 					<${Button} type="submit" kind=${danger ? "danger-solid" : "primary"}>${action}<//>
 				</div>
 			</form>

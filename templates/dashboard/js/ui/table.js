@@ -15,8 +15,10 @@ import { useKeys } from "./keys.js";
  *   class: "number" aligns right; "wide" and "mid" leave narrow windows
  * @param {(row) => string} [props.href] where the row leads
  * @param {(row) => string} props.keyOf
+ * @param {boolean} [props.stack] in narrow windows a row is a small card: its
+ *   cells two by two, those of class "wrap" and the actions on lines of their own
  */
-export function Table({ label, of, columns, href, keyOf = (row) => row.id, empty, actions }) {
+export function Table({ label, of, columns, href, keyOf = (row) => row.id, empty, actions, stack }) {
 	const [at, setAt] = useState(-1);
 	const body = useRef();
 	const rows = of.rows;
@@ -38,17 +40,19 @@ export function Table({ label, of, columns, href, keyOf = (row) => row.id, empty
 		if (href && !event.target.closest("a, button, input, label") && !String(getSelection()))
 			navigate(href(row));
 	};
+	/* Cells that are no table to the eye stay one to the ear. */
+	const role = (name) => stack ? name : undefined;
 	return html`
 		<div class="table-scroll" tabindex="0" role="region" aria-label=${label}>
-			<table class=${href ? "opens" : ""}>
-				<thead><tr>${columns.map((column) => html`
-					<th key=${column.title} scope="col" class=${column.class}>${column.title}</th>`)}
-					${actions && html`<th scope="col"><span class="visually-hidden">Actions</span></th>`}</tr></thead>
-				<tbody ref=${body}>${rows.map((row, i) => html`
-					<tr key=${keyOf(row)} class=${classes(i === at && "current")} onClick=${open(row)}>
-						${columns.map((column, k) => html`<td key=${column.title} class=${column.class}>${
+			<table class=${classes(href && "opens", stack && "stack")} role=${role("table")}>
+				<thead role=${role("rowgroup")}><tr role=${role("row")}>${columns.map((column) => html`
+					<th key=${column.title} scope="col" role=${role("columnheader")} class=${column.class}>${column.title}</th>`)}
+					${actions && html`<th scope="col" role=${role("columnheader")}><span class="visually-hidden">Actions</span></th>`}</tr></thead>
+				<tbody ref=${body} role=${role("rowgroup")}>${rows.map((row, i) => html`
+					<tr key=${keyOf(row)} role=${role("row")} class=${classes(i === at && "current")} onClick=${open(row)}>
+						${columns.map((column, k) => html`<td key=${column.title} role=${role("cell")} class=${column.class}>${
 							k === 0 && href ? html`<a href=${href(row)}>${column.cell(row)}</a>` : column.cell(row)}</td>`)}
-						${actions && html`<td class="row-actions">${actions(row)}</td>`}
+						${actions && html`<td class="row-actions" role=${role("cell")}>${actions(row)}</td>`}
 					</tr>`)}</tbody>
 			</table>
 		</div>

@@ -1,5 +1,6 @@
 /* Name and limits, what may send itself, the kill switch, and the brand. */
 import { api } from "../../api.js";
+import { channelName } from "../../format.js";
 import { html } from "../../html.js";
 import { may } from "../../session.js";
 import { Button, Card, Facts, Notice } from "../../ui/basics.js";
@@ -24,8 +25,8 @@ export function General({ data: { tenant }, reload }) {
 	return html`<${Card} title="This tenant"><${AdminForm} form=${form} save="Save">
 		<${Field} form=${form} name="name" label="Name" required maxlength="200" />
 		<${Field} form=${form} name="timezone" path="config.timezone" label="Time zone" hint="Where a customer's own is not known, such as Europe/Berlin" />
-		<${Field} form=${form} name="cap_count" path="config.frequency_cap.count" label="Messages a customer gets at most" type="number" min="1" max="1000" />
-		<${Field} form=${form} name="cap_days" path="config.frequency_cap.days" label="within so many days" type="number" min="1" max="365" />
+		<div class="pairs"><${Field} form=${form} name="cap_count" path="config.frequency_cap.count" label="Messages a customer gets at most" type="number" min="1" max="1000" />
+			<${Field} form=${form} name="cap_days" path="config.frequency_cap.days" label="within so many days" type="number" min="1" max="365" /></div>
 	<//><//>`;
 }
 
@@ -46,9 +47,9 @@ export function Sending({ data: { tenant }, reload }) {
 		<${Card} title="Approval and channels"><${AdminForm} form=${form} save="Save">
 			<${Field} form=${form} name="mode" path="approvalMode" label="Who approves" options=${modes} />
 			<${Field} form=${form} name="threshold" path="config.confidence_threshold" label="Confidence from which semi-automatic sends" type="number" min="0" max="1" step="0.05" />
-			<${Field} form=${form} name="start" path="config.quiet_hours" label="Quiet from" type="time" hint="At the customer's local time" />
-			<${Field} form=${form} name="end" path="config.quiet_hours.end" label="Quiet until" type="time" />
-			${[["email", "Email"], ["in_app", "In the product"], ["webhook", "Webhook"], ["crm", "CRM"]].map(([name, label]) => html`<${Field} key=${name} form=${form} name=${name} label=${label} type="checkbox" />`)}
+			<div class="pairs level"><${Field} form=${form} name="start" path="config.quiet_hours" label="Quiet from" type="time" hint="On the customer's own clock" />
+				<${Field} form=${form} name="end" path="config.quiet_hours.end" label="Quiet until" type="time" /></div>
+			<fieldset class="form checks"><legend>Channels</legend>${["email", "in_app", "webhook", "crm"].map((name) => html`<${Field} key=${name} form=${form} name=${name} label=${channelName(name)} type="checkbox" />`)}</fieldset>
 		<//><//>`;
 }
 

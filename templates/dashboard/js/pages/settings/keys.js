@@ -36,8 +36,8 @@ export function Keys({ data, reload }) {
 	return html`
 		${made && html`<${Card} title="Your new key"><div class="form"><${Notice} tone="warn">Copy it now: it is not shown again.<//>
 			<pre tabindex="0">${made.secret}</pre><div><${Button} icon="copy" onClick=${copy}>Copy<//></div></div><//>`}
-		<${Card} title="Keys" flush><${Table} label="API keys" of=${{ rows: data.api_keys }} columns=${columns} empty=${html`<${Empty} title="No key yet" />`}
-			actions=${may("admin") && ((key) => html`<${Button} kind="danger" onClick=${() => revoke(key)}>Revoke<//>`)} /><//>
+		<${Card} title="Keys" flush><${Table} stack label="API keys" of=${{ rows: data.api_keys }} columns=${columns} empty=${html`<${Empty} title="No key yet">Your product sends events with one of scope ingest.<//>`}
+			actions=${may("admin") && ((key) => html`<${Button} class="small" kind="danger" onClick=${() => revoke(key)}>Revoke<//>`)} /><//>
 		${may("admin") && html`<${Card} title="New key"><form class="form narrow" onSubmit=${form.submit}>
 			<${Field} form=${form} name="label" label="Label" required maxlength="200" /><${Field} form=${form} name="scope" label="Scope" options=${scopes} />
 			<${Submit} form=${form}>Make the key<//></form><//>`}`;

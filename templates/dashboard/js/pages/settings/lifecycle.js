@@ -11,8 +11,8 @@ import { toast } from "../../ui/toast.js";
 /* [section, key, label, default, step] */
 const fields = [
 	["lifecycle", "new_max_days", "New for at most (days)", 1, 1], ["lifecycle", "onboarding_max_days", "Onboarding for at most (days)", 14, 1],
-	["lifecycle", "at_risk_days", "At risk after so many silent days", 7, 1], ["lifecycle", "churned_days", "Churned after so many silent days", 30, 1],
-	["lifecycle", "recovered_days", "Recovered for (days)", 14, 1], ["lifecycle", "drop_ratio", "At risk under this share of the 14 days before", 0.5, 0.05],
+	["lifecycle", "at_risk_days", "At risk after (silent days)", 7, 1], ["lifecycle", "churned_days", "Churned after (silent days)", 30, 1],
+	["lifecycle", "recovered_days", "Recovered for (days)", 14, 1], ["lifecycle", "drop_ratio", "At risk if activity falls to (share)", 0.5, 0.05],
 	["health", "engagement", "Engagement", 0.5, 0.05], ["health", "activation", "Activation", 0.2, 0.05], ["health", "risk", "Absence of risk", 0.3, 0.05],
 	["engagement", "frequency", "Active days", 0.4, 0.05], ["engagement", "breadth", "Different events", 0.2, 0.05],
 	["engagement", "recency", "Recency", 0.25, 0.05], ["engagement", "milestones", "Retention milestones", 0.15, 0.05],
@@ -43,7 +43,7 @@ export function Lifecycle({ data: { tenant }, reload }) {
 				<${Card} title=${title} key=${section}><div class="pairs">${fields.filter(([of]) => of === section).map(([of, key, label, , step]) => html`
 					<${Field} key=${key} form=${form} name=${`${of}.${key}`} path=${`config.${of}.${key}`} label=${label} type="number" min="0" step=${step} required />`)}</div><//>`)}</fieldset>
 				<div class="stays"><${Preview} config=${configOf(form.values, config)} touched=${form.touched} /></div></div>
-			${may("admin") ? html`<${Submit} form=${form} whenTouched>Save<//>` : html`<p class="faint">An admin can change this.</p>`}
+			<div class="foot">${may("admin") ? html`<${Submit} form=${form} whenTouched>Save<//>` : html`<p class="faint">An admin can change this.</p>`}</div>
 		</form>`;
 }
 

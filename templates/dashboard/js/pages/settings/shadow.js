@@ -1,10 +1,10 @@
 /* Shadow mode: everything is planned, nothing is sent; and what would have been. */
 import { api } from "../../api.js";
 import { useApi } from "../../data.js";
-import { count, moment, words } from "../../format.js";
+import { channelName, count, moment } from "../../format.js";
 import { html } from "../../html.js";
 import { may } from "../../session.js";
-import { Button, Card, Empty, Load } from "../../ui/basics.js";
+import { Button, Card, Empty, Load, Tiles } from "../../ui/basics.js";
 import { Table } from "../../ui/table.js";
 import { left, useNow } from "../../ui/now.js";
 import { attempt, toast } from "../../ui/toast.js";
@@ -33,8 +33,8 @@ export function Shadow({ reload }) {
 			${data.shadow_mode ? html`<${Countdown} until=${data.shadow_until} />`
 				: html`<p class="soft">The pipeline records what it would send, sends nothing, and ends by itself after 72 hours.</p>`}<//>
 		${data.shadow_since && html`
-			<div class="tiles">${[["Messages", data.totals.messages], ["Customers", data.totals.customers], ["Passed the checks", data.totals.checks_passed], ["Failed a check", data.totals.checks_failed]]
-				.map(([name, value]) => html`<div class="tile" key=${name}><strong>${count(value)}</strong>${name}</div>`)}</div>
+			<${Tiles} of=${[["Messages", data.totals.messages], ["Customers", data.totals.customers], ["Passed the checks", data.totals.checks_passed], ["Failed a check", data.totals.checks_failed]]
+				.map(([name, value]) => [name, count(value)])} />
 			<${Card} title="By playbook" flush><${Table} label="By playbook" of=${{ rows: data.by_playbook }} keyOf=${(row) => row.playbook_id} columns=${columns((row) => row.name ?? "By hand")} empty=${html`<${Empty} title="Nothing would have been sent yet" />`} /><//>
-			<${Card} title="By channel" flush><${Table} label="By channel" of=${{ rows: data.by_channel }} keyOf=${(row) => row.channel} columns=${columns((row) => words(row.channel))} empty=${html`<${Empty} title="Nothing yet" />`} /><//>`}`}<//>`;
+			<${Card} title="By channel" flush><${Table} label="By channel" of=${{ rows: data.by_channel }} keyOf=${(row) => row.channel} columns=${columns((row) => channelName(row.channel))} empty=${html`<${Empty} title="Nothing yet" />`} /><//>`}`}<//>`;
 }

@@ -36,12 +36,12 @@ export function Team() {
 		<select aria-label=${`Role of ${one.name ?? one.email}`} value=${one.role} onChange=${(event) => change(() => api("PUT", `/api/team/members/${one.id}/role`, { role: event.target.value }), members, "The role is changed.")}>
 			${roles.map(([key, text]) => html`<option key=${key} value=${key}>${text}</option>`)}</select>` : html`<${Badge} value=${one.role} tone="plain" />`;
 	return html`
-		<${Card} title="Members" flush><${Table} label="Members" of=${{ ...members, rows: members.data?.members }} empty=${html`<${Empty} title="Nobody" />`}
+		<${Card} title="Members" flush><${Table} stack label="Members" of=${{ ...members, rows: members.data?.members }} empty=${html`<${Empty} title="Nobody" />`}
 			columns=${[{ title: "Name", cell: (one) => one.name ?? one.email }, { title: "Email", class: "wide", cell: (one) => one.email }, { title: "Role", cell: role }]}
-			actions=${may("admin") && ((one) => one.email !== session.get().person.email && html`<${Button} kind="danger" onClick=${() => remove(one)}>Remove<//>`)} /><//>
-		<${Card} title="Open invitations" flush><${Table} label="Open invitations" of=${{ ...open, rows: open.data?.invitations }} empty=${html`<${Empty} title="No invitation is open" />`}
+			actions=${may("admin") && ((one) => one.email !== session.get().person.email && html`<${Button} class="small" kind="danger" onClick=${() => remove(one)}>Remove<//>`)} /><//>
+		<${Card} title="Open invitations" flush><${Table} stack label="Open invitations" of=${{ ...open, rows: open.data?.invitations }} empty=${html`<${Empty} title="No invitation is open">People you invite get a mail with a link.<//>`}
 			columns=${[{ title: "Email", cell: (one) => one.email }, { title: "Role", cell: (one) => words(one.role) }, { title: "Ends", class: "wide", cell: (one) => one.expired ? "expired" : html`<${Time} at=${one.expires_at} />` }]}
-			actions=${may("admin") && ((one) => html`<${Button} onClick=${() => change(() => api("DELETE", `/api/team/invitations/${one.id}`), open, "The invitation is withdrawn.")}>Withdraw<//>`)} /><//>
+			actions=${may("admin") && ((one) => html`<${Button} class="small" onClick=${() => change(() => api("DELETE", `/api/team/invitations/${one.id}`), open, "The invitation is withdrawn.")}>Withdraw<//>`)} /><//>
 		${may("admin") && html`<${Card} title="Invite somebody"><form class="form narrow" onSubmit=${form.submit}>
 			<${Field} form=${form} name="email" label="Email" type="email" required /><${Field} form=${form} name="role" label="Role" options=${roles} />
 			<${Submit} form=${form}>Send the invitation<//>

@@ -32,9 +32,9 @@ export function Webhooks() {
 	};
 	return html`
 		${secret && html`<${Card} title="Its signing secret"><div class="form"><${Notice} tone="warn">Copy it now: it is not shown again.<//><pre tabindex="0">${secret}</pre></div><//>`}
-		<${Card} title="Endpoints" flush><${Table} label="Endpoints" of=${{ ...list, rows: list.data?.endpoints }} empty=${html`<${Empty} title="No endpoint yet" />`}
+		<${Card} title="Endpoints" flush><${Table} stack label="Endpoints" of=${{ ...list, rows: list.data?.endpoints }} empty=${html`<${Empty} title="No endpoint yet">Retivo posts each change of a customer, each message and each outcome to your endpoints, signed.<//>`}
 			columns=${[{ title: "Address", cell: (one) => one.url }, { title: "State", cell: (one) => html`<${Badge} value=${one.active ? "active" : "failed"}>${one.active ? "Active" : "Disabled"}<//>` }]}
-			actions=${(one) => html`<${Button} onClick=${() => setShown(one)}>Deliveries<//> <${Button} onClick=${() => test(one)}>Test<//> <${Button} kind="danger" onClick=${() => remove(one)}>Delete<//>`} /><//>
+			actions=${(one) => html`<${Button} class="small" onClick=${() => setShown(one)}>Deliveries<//><${Button} class="small" onClick=${() => test(one)}>Test<//><${Button} class="small" kind="danger" onClick=${() => remove(one)}>Delete<//>`} /><//>
 		${shown && html`<${Deliveries} key=${shown.id} of=${shown} />`}
 		<${Card} title="New endpoint"><form class="form narrow" onSubmit=${form.submit}>
 			<${Field} form=${form} name="url" label="Address" type="url" required placeholder="https://" /><${Field} form=${form} name="description" label="What it is for" maxlength="500" />
@@ -49,8 +49,8 @@ function Deliveries({ of }) {
 		await list.reload();
 		toast("It is sent again with the next run.");
 	});
-	return html`<${Card} title=${`Deliveries to ${of.url}`} flush><${Table} label="Deliveries" of=${list} empty=${html`<${Empty} title="Nothing was sent yet" />`}
+	return html`<${Card} title=${`Deliveries to ${of.url}`} flush><${Table} stack label="Deliveries" of=${list} empty=${html`<${Empty} title="Nothing was sent yet" />`}
 		columns=${[{ title: "Event", cell: (one) => one.type }, { title: "State", cell: (one) => html`<${Badge} value=${one.status} />` },
 			{ title: "Answer", cell: (one) => one.last_status ?? one.last_error ?? "–" }, { title: "Tries", class: "number", cell: (one) => one.attempts }, { title: "Made", class: "mid", cell: (one) => html`<${Time} at=${one.created_at} />` }]}
-		actions=${(one) => html`<${Button} onClick=${() => again(one)}>Send again<//>`} /><//>`;
+		actions=${(one) => html`<${Button} class="small" onClick=${() => again(one)}>Send again<//>`} /><//>`;
 }

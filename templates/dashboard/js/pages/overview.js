@@ -47,9 +47,10 @@ function Waiting() {
 		<//>`;
 }
 
-/* "12 more than 30 days ago" of a stage, where that day was counted. */
-function since({ daily, range }, stage) {
-	const change = daily.length > 1 ? (daily.at(-1).stages[stage] ?? 0) - (daily[0].stages[stage] ?? 0) : 0;
+/* "+12 in 30 days" of some stages or risks, where the first of these days was counted. */
+function since({ daily, range }, part, names) {
+	const of = (row) => names.reduce((sum, name) => sum + (row[part][name] ?? 0), 0);
+	const change = daily.length > 1 ? of(daily.at(-1)) - of(daily[0]) : 0;
 	return change === 0 ? null : `${change > 0 ? "+" : "−"}${count(Math.abs(change))} in ${Math.min(parseInt(range, 10), daily.length)} days`;
 }
 
@@ -58,8 +59,8 @@ function Numbers({ data }) {
 	const planned = data.intervention_stats.find((row) => row.status === "planned")?.count ?? 0;
 	return html`<${Tiles} of=${[
 		["Customers", count(data.kpis.total_users), { href: "/customers" }],
-		["At risk", count(at.at_risk ?? 0), { href: "/customers?stage=at_risk", note: since(data, "at_risk") }],
-		["Churned", count(at.churned ?? 0), { href: "/customers?stage=churned", note: since(data, "churned") }],
+		["At risk", count(at.at_risk ?? 0), { href: "/customers?stage=at_risk", note: since(data, "stages", ["at_risk"]) }],
+		["Churned", count(at.churned ?? 0), { href: "/customers?stage=churned", note: since(data, "stages", ["churned"]) }],
 		["Retention", percent(data.kpis.retention_rate, 1)],
 		["To approve", count(planned), { href: "/interventions" }],
 		["Positive outcomes", data.outcome_stats.length === 0 ? "–" : percent(data.kpis.positive_outcome_rate)],
@@ -78,6 +79,7 @@ function Charts({ data }) {
 	const { daily } = data;
 	const newest = daily.at(-1);
 	const byStatus = Object.fromEntries(data.intervention_stats.map((row) => [row.status, row.count]));
+	const moved = since(data, "risks", ["high", "critical"]);
 	const positive = data.outcome_stats.find((row) => row.outcome === "positive")?.count ?? 0;
 	return html`
 		<div class="split">
@@ -86,7 +88,7 @@ function Charts({ data }) {
 			<${Waiting} />
 		</div>
 		<div class="split">
-			<${Card} title=${daily.length > 1 ? "Risk over time" : "Risk"}><${ByDay} daily=${daily} part="risks" label="Customers by risk and day" names=${risks.map((risk) => [risk, `risk-${risk}`])} /><//>
+			<${Card} title=${daily.length > 1 ? "Risk over time" : "Risk"} actions=${moved && html`<span class="faint">High and critical: ${moved}</span>`}><${ByDay} daily=${daily} part="risks" label="Customers by risk and day" names=${risks.map((risk) => [risk, `risk-${risk}`])} /><//>
 			${newest && html`<${Card} title="Health now"><${Columns} label="Customers by health"
 				rows=${healthBands.map((band, i) => [band.replace("-", "–"), newest.health[band] ?? 0, bandColours[i]])} /><//>`}
 		</div>

@@ -72,6 +72,7 @@ make_demo() {
 	if [ -s "$var/demo.env" ]; then
 		return
 	fi
+	say "the demo tenant lives its last 45 days"
 	(
 		umask 077
 		with_settings "$bin/retivo-admin" demo \

@@ -20,7 +20,7 @@ static const struct admin_command commands[] = {
 	{ "config", NULL, cmd_config, .usage = "", .no_database = true },
 	{ "db", "apply", cmd_db_apply, .usage = "" },
 	{ "db", "verify", cmd_db_verify, .usage = "" },
-	{ "demo", NULL, cmd_demo, .usage = "[--seed N] [--customers 2000]" },
+	{ "demo", NULL, cmd_demo, .usage = "[--seed N] [--customers 400]" },
 	{ "egress", NULL, cmd_egress, .usage = "DECISION [--received]" },
 	{ "explain", NULL, cmd_explain,
 	  .usage = "--tenant N PLAYBOOK [--user U]" },

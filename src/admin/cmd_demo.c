@@ -1,12 +1,14 @@
 /*
- * retivo-admin demo: a tenant with a history, the ready-made playbooks, a
- * member and keys, in one transaction. Each call makes a tenant of its own;
- * what it holds is drawn from the seed (admin/demo.h). Prints KEY=value
- * lines; the keys are shown this once, the password comes from the root secret.
+ * retivo-admin demo: a tenant with the ready-made playbooks, a member and
+ * keys, that then lives its past (admin/demo_past.h). Each call makes a
+ * tenant of its own; what it holds is drawn from the seed (admin/demo.h).
+ * Prints KEY=value lines; the keys are shown this once, the password comes
+ * from the root secret.
  */
 #include "admin/accounts.h"
 #include "admin/admin.h"
 #include "admin/demo.h"
+#include "admin/demo_past.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/secret.h"
@@ -18,134 +20,27 @@
 #define DEMO_EMAIL "demo@example.com"
 /* Of this installation: a second demo does not lock the first one out. */
 #define PASSWORD_LEN 24
-/* Customers an INSERT; events are stored with them. */
-#define CHUNK 50
 
 struct demo {
-	int64_t seed, customers;
 	int64_t live, test;
-	int64_t events; /* stored */
+	struct demo_past past;
 };
 
-/* Arrays for unnest. */
-struct people {
-	const char *ids[CHUNK], *names[CHUNK], *emails[CHUNK];
-	const char *companies[CHUNK], *roles[CHUNK], *locales[CHUNK];
-	const char *zones[CHUNK], *plans[CHUNK], *properties[CHUNK];
-	int64_t sizes[CHUNK], created[CHUNK];
-	size_t n;
-};
+/*
+ * Who is held out is drawn from the playbook's id: with ids from the seed,
+ * the same seed has the same trials.
+ */
+static uint64_t id_state;
 
-struct happenings {
-	const char **users, **names, **properties;
-	int64_t *times;
-	size_t n, cap;
-};
-
-static bool insert_people(struct op *op, const struct people *p)
+static void id_random(void *bytes, size_t len)
 {
-	return db_exec(
-	    op, NULL,
-	    "INSERT INTO customers (tenant_id, user_id, name, email, company,"
-	    " role, locale, timezone, plan, properties, team_size, created_at,"
-	    " updated_at, stage_since)"
-	    " SELECT $1, u, n, e, c, r, l, z, p, pr, s, at, at, at"
-	    " FROM unnest($2::text[], $3::text[], $4::text[], $5::text[],"
-	    " $6::text[], $7::text[], $8::text[], $9::text[], $10::jsonb[],"
-	    " $11::bigint[], $12::timestamptz[])"
-	    " x (u, n, e, c, r, l, z, p, pr, s, at)",
-	    ARG_I64(op->tenant_id), ARG_TEXTS(p->ids, p->n),
-	    ARG_TEXTS(p->names, p->n), ARG_TEXTS(p->emails, p->n),
-	    ARG_TEXTS(p->companies, p->n), ARG_TEXTS(p->roles, p->n),
-	    ARG_TEXTS(p->locales, p->n), ARG_TEXTS(p->zones, p->n),
-	    ARG_TEXTS(p->plans, p->n), ARG_JSONS(p->properties, p->n),
-	    ARG_I64S(p->sizes, p->n), ARG_TIMES(p->created, p->n));
-}
+	unsigned char *b = bytes;
 
-/* As if each had been received when it happened. */
-static bool insert_events(struct op *op, const struct happenings *h)
-{
-	return h->n == 0 ||
-	       db_exec(op, NULL,
-		       "INSERT INTO events (tenant_id, user_id, event, ts,"
-		       " received_at, properties)"
-		       " SELECT $1, u, e, ts, ts, p FROM unnest($2::text[],"
-		       " $3::text[], $4::timestamptz[], $5::jsonb[])"
-		       " x (u, e, ts, p)",
-		       ARG_I64(op->tenant_id), ARG_TEXTS(h->users, h->n),
-		       ARG_TEXTS(h->names, h->n), ARG_TIMES(h->times, h->n),
-		       ARG_JSONS(h->properties, h->n));
-}
-
-static void take_customer(struct people *p, const struct demo_customer *c)
-{
-	p->ids[p->n] = c->user_id;
-	p->names[p->n] = c->name;
-	p->emails[p->n] = c->email;
-	p->companies[p->n] = c->company;
-	p->roles[p->n] = c->role;
-	p->locales[p->n] = c->locale;
-	p->zones[p->n] = c->timezone;
-	p->plans[p->n] = c->plan;
-	p->properties[p->n] = c->properties;
-	p->sizes[p->n] = c->team_size;
-	p->created[p->n++] = c->created_us;
-}
-
-static void take_events(struct happenings *h, const char *user_id,
-			const struct demo_event *events, size_t count)
-{
-	for (size_t i = 0; i < count && h->n < h->cap; i++, h->n++) {
-		h->users[h->n] = user_id;
-		h->names[h->n] = events[i].name;
-		h->times[h->n] = events[i].ts_us;
-		h->properties[h->n] = events[i].properties;
+	for (size_t i = 0; i < len; i++) {
+		id_state = id_state * UINT64_C(6364136223846793005) +
+			   UINT64_C(1442695040888963407);
+		b[i] = (unsigned char)(id_state >> 56);
 	}
-}
-
-/* Customers from..to-1, in an arena of the chunk's own. */
-static bool store_chunk(struct op *op, struct demo *demo, int64_t from,
-			int64_t to)
-{
-	struct people *people = ARENA_NEW(op->arena, struct people);
-	struct happenings h = { .cap = CHUNK * DEMO_EVENTS_MAX };
-
-	h.users = ARENA_ARRAY(op->arena, const char *, h.cap);
-	h.names = ARENA_ARRAY(op->arena, const char *, h.cap);
-	h.properties = ARENA_ARRAY(op->arena, const char *, h.cap);
-	h.times = ARENA_ARRAY(op->arena, int64_t, h.cap);
-	for (int64_t n = from; n < to; n++) {
-		struct demo_customer c;
-		struct demo_event *events;
-		size_t count;
-
-		demo_make(op->arena, (uint64_t)demo->seed, n, op->now_us, &c,
-			  &events, &count);
-		take_customer(people, &c);
-		take_events(&h, c.user_id, events, count);
-	}
-	demo->events += (int64_t)h.n;
-	return insert_people(op, people) && insert_events(op, &h);
-}
-
-static bool store_customers(struct op *op, struct demo *demo)
-{
-	struct arena *outer = op->arena;
-	struct arena *inner = arena_new();
-	bool ok = true;
-
-	arena_defer(outer, (arena_cleanup_fn)arena_free, inner);
-	for (int64_t n = 0; ok && n < demo->customers; n += CHUNK) {
-		int64_t to =
-		    n + CHUNK < demo->customers ? n + CHUNK : demo->customers;
-
-		op->arena = inner;
-		ok = store_chunk(op, demo, n, to);
-		op->arena = outer;
-		if (ok) /* a failure's texts live in the chunk's arena */
-			arena_reset(inner);
-	}
-	return ok;
 }
 
 /* One of the ready-made playbooks as an active one. */
@@ -170,8 +65,8 @@ static bool add_playbook(struct op *op, const struct library_item *item,
 		.strategy_hints = json_text(op->arena, docs.hints),
 	};
 
-	/* Everybody in the demo can be written to. */
-	if (!db_one(op, &row, "SELECT ($1 || '{\"holdout\": 0}')::text AS c",
+	/* So many that a tenant of this size sees lift. */
+	if (!db_one(op, &row, "SELECT ('{\"holdout\": 0.3}' || $1)::text AS c",
 		    ARG_JSON(json_text(op->arena, docs.constraints))))
 		return false;
 	in.constraints = db_text(&row, "c");
@@ -181,8 +76,9 @@ static bool add_playbook(struct op *op, const struct library_item *item,
 	       playbook_set_status(op, "operator", &in, "active");
 }
 
-static bool add_playbooks(struct op *op)
+static bool add_playbooks(struct op *op, int64_t seed)
 {
+	void (*random)(void *, size_t) = op->random;
 	struct tenant_config config;
 	struct library_item *items;
 	size_t count;
@@ -190,9 +86,14 @@ static bool add_playbooks(struct op *op)
 	if (!tenant_config_load(op, &config) ||
 	    !library_load(op, &items, &count))
 		return false;
+	/* Ids count on from others of their millisecond (base/uuid.c). */
+	op->now_us += 1000;
+	id_state = (uint64_t)seed;
+	op->random = id_random;
 	for (size_t i = 0; i < count; i++)
 		if (!add_playbook(op, &items[i], &config))
 			return false;
+	op->random = random;
 	/* Nobody has to be led from nothing to the first message here. */
 	return db_exec(op, NULL,
 		       "UPDATE tenant_settings SET onboarding_completed = true"
@@ -200,13 +101,13 @@ static bool add_playbooks(struct op *op)
 		       ARG_I64(op->tenant_id));
 }
 
-static bool add_partitions(struct op *op)
+static bool add_partitions(struct op *op, int64_t now_us)
 {
 	struct db_row row;
 
 	return db_one(op, &row, "SELECT events_add_partitions($1, $2) AS made",
-		      ARG_TIME(op->now_us - (DEMO_DAYS + 31) * US_PER_DAY),
-		      ARG_TIME(op->now_us + 62 * US_PER_DAY));
+		      ARG_TIME(now_us - (DEMO_DAYS + 31) * US_PER_DAY),
+		      ARG_TIME(now_us + 62 * US_PER_DAY));
 }
 
 /* Keys of the live tenant and of its twin. */
@@ -220,7 +121,23 @@ static bool add_keys(struct op *op, const struct demo *demo,
 	return db_set_tenant(op, demo->live);
 }
 
-static bool make_demo(struct op *op, struct demo *demo)
+/* "person:<id>", as the API names the member in the logs. */
+static bool find_actor(struct op *op, const char **ret)
+{
+	struct db_row row;
+
+	if (!db_one(op, &row,
+		    "SELECT 'person:' || id AS actor FROM people"
+		    " WHERE email = $1",
+		    ARG_TEXT(DEMO_EMAIL)))
+		return false;
+	*ret = db_text(&row, "actor");
+	return true;
+}
+
+/* The tenant as it was when its past began. */
+static bool make_tenant(struct op *op, struct demo *demo, const char *password,
+			const char **ret_live_key, const char **ret_test_key)
 {
 	const struct account_tenant in = {
 		.name = "Acme Analytics (demo)",
@@ -228,23 +145,37 @@ static bool make_demo(struct op *op, struct demo *demo)
 		.config = demo_config,
 		.brand = demo_brand,
 	};
-	const char *live_key, *test_key, *password, *changed;
+	const char *changed;
+
+	op->now_us = demo->past.now_us - DEMO_PAST * US_PER_DAY;
+	return db_begin(op) &&
+	       account_tenant_add(op, &in, &demo->live, &demo->test) &&
+	       db_set_tenant(op, demo->live) &&
+	       add_partitions(op, demo->past.now_us) &&
+	       account_member_add(op, DEMO_EMAIL, "Demo Admin", "admin",
+				  password, &changed) &&
+	       find_actor(op, &demo->past.actor) &&
+	       add_keys(op, demo, ret_live_key, ret_test_key) &&
+	       add_playbooks(op, demo->past.seed) && db_commit(op);
+}
+
+static bool make_demo(struct op *op, struct demo *demo)
+{
+	const char *live_key, *test_key, *password;
 
 	password = arena_strndup(
 	    op->arena,
 	    secret_hash_tenant(op, SECRET_TOKEN, 0, "the demo's member"),
 	    PASSWORD_LEN);
-	if (!db_begin(op) ||
-	    !account_tenant_add(op, &in, &demo->live, &demo->test) ||
-	    !db_set_tenant(op, demo->live) || !add_partitions(op) ||
-	    !account_member_add(op, DEMO_EMAIL, "Demo Admin", "admin", password,
-				&changed) ||
-	    !add_keys(op, demo, &live_key, &test_key) || !add_playbooks(op) ||
-	    !store_customers(op, demo) || !db_commit(op))
+	if (!make_tenant(op, demo, password, &live_key, &test_key))
 		return false;
-	fprintf(stderr, "seed %lld: %lld customers, %lld events\n",
-		(long long)demo->seed, (long long)demo->customers,
-		(long long)demo->events);
+	op->tenant_id = demo->live;
+	if (!demo_live(op, &demo->past))
+		return false;
+	fprintf(stderr,
+		"seed %lld: %lld customers, %lld events, %lld messages sent\n",
+		(long long)demo->past.seed, (long long)demo->past.customers,
+		(long long)demo->past.events, (long long)demo->past.sent);
 	printf("RETIVO_API_KEY=%s\nRETIVO_TEST_KEY=%s\nRETIVO_EMAIL=%s\n"
 	       "RETIVO_PASSWORD=%s\nRETIVO_TENANT=%lld\n",
 	       live_key, test_key, DEMO_EMAIL, password, (long long)demo->live);
@@ -253,10 +184,12 @@ static bool make_demo(struct op *op, struct demo *demo)
 
 bool cmd_demo(struct op *op, int argc, char **argv)
 {
-	struct demo demo = { .seed = 1, .customers = 2000 };
+	struct demo demo = {
+		.past = { .seed = 1, .customers = 400, .now_us = op->now_us },
+	};
 	const struct admin_option options[] = {
-		{ "--seed", .ret_number = &demo.seed },
-		{ "--customers", .ret_number = &demo.customers },
+		{ "--seed", .ret_number = &demo.past.seed },
+		{ "--customers", .ret_number = &demo.past.customers },
 	};
 
 	if (!admin_parse(op, argc, argv, options, ARRAY_LEN(options), NULL, 0))

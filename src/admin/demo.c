@@ -48,6 +48,14 @@ static uint64_t roll(struct dice *d)
 	return z ^ (z >> 31);
 }
 
+/* Dice of customer n: what is 0 for the life, else a day of it. */
+static struct dice dice_of(uint64_t seed, int64_t n, int64_t what)
+{
+	return (struct dice){ seed * UINT64_C(0x2545F4914F6CDD1D) +
+			      (uint64_t)n +
+			      (uint64_t)what * UINT64_C(0xD1342543DE82EF95) };
+}
+
 static double unit(struct dice *d)
 {
 	return (double)(roll(d) >> 11) / 9007199254740992.0;
@@ -114,13 +122,15 @@ struct course {
 
 static struct course course_of(struct dice *d, enum demo_life life)
 {
-	struct course c = { .joined = between(d, 45, DEMO_DAYS - 1),
+	struct course c = { .joined = between(d, 13, DEMO_DAYS - 1),
 			    .eagerness = 0.55 + 0.4 * unit(d) };
 
-	c.turned = between(d, 18, 35);
 	c.half_hearted = unit(d) < 0.25;
-	if (life == DEMO_DRIFTING)
+	if (life == DEMO_DRIFTING) {
+		c.joined = between(d, 40, DEMO_DAYS - 1);
+		c.turned = between(d, 15, c.joined - 14);
 		c.last = between(d, 1, 20);
+	}
 	if (life == DEMO_GONE) {
 		c.joined = between(d, 70, DEMO_DAYS - 1);
 		c.last = between(d, 30, 65);
@@ -172,6 +182,15 @@ static void add(struct events *e, const char *name, int64_t ts_us,
 	if (e->count < DEMO_EVENTS_MAX && ts_us < e->now_us)
 		e->list[e->count++] =
 		    (struct demo_event){ name, ts_us, properties };
+}
+
+static void events_take(struct arena *a, const struct events *e,
+			struct demo_event **ret, size_t *ret_count)
+{
+	*ret = ARENA_ARRAY(a, struct demo_event, e->count);
+	for (size_t i = 0; i < e->count; i++)
+		(*ret)[i] = e->list[i];
+	*ret_count = e->count;
 }
 
 /* One day's visit: a login and some work, minutes apart. */
@@ -264,11 +283,9 @@ void demo_make(struct arena *a, uint64_t seed, int64_t n, int64_t now_us,
 	       struct demo_customer *ret, struct demo_event **ret_events,
 	       size_t *ret_count)
 {
-	struct dice d = { seed * UINT64_C(0x2545F4914F6CDD1D) + (uint64_t)n };
-	struct events e = {
-		.list = ARENA_ARRAY(a, struct demo_event, DEMO_EVENTS_MAX),
-		.now_us = now_us,
-	};
+	struct dice d = dice_of(seed, n, 0);
+	struct demo_event list[DEMO_EVENTS_MAX];
+	struct events e = { .list = list, .now_us = now_us };
 
 	*ret = (struct demo_customer){ .life = life_of(&d) };
 	struct course c = course_of(&d, ret->life);
@@ -276,6 +293,35 @@ void demo_make(struct arena *a, uint64_t seed, int64_t n, int64_t now_us,
 	make_events(&d, &e, ret->life, &c);
 	ret->created_us =
 	    e.count > 0 ? e.list[0].ts_us : now_us - US_PER_MINUTE;
-	*ret_events = e.list;
-	*ret_count = e.count;
+	events_take(a, &e, ret_events, ret_count);
+}
+
+/* They come back the same day, do what they left undone, and stay a while. */
+void demo_answer(struct arena *a, uint64_t seed, int64_t n, int64_t written_us,
+		 int64_t now_us, struct demo_event **ret_events,
+		 size_t *ret_count)
+{
+	int64_t ago = (now_us - written_us) / US_PER_DAY;
+	struct dice d = dice_of(seed, n, ago + 1);
+	struct demo_event list[DEMO_EVENTS_MAX];
+	struct events e = { .list = list, .now_us = now_us };
+	const struct course c = { .half_hearted = false };
+	bool answers = unit(&d) < DEMO_ANSWERS;
+	int64_t days = between(&d, 7, 35);
+
+	for (int64_t day = 0; answers && day < days; day++) {
+		int64_t start_us = written_us + day * US_PER_DAY +
+				   between(&d, 60, 600) * US_PER_MINUTE;
+
+		if (day == 0 || unit(&d) < 0.6)
+			add_visit(&d, &e, DEMO_STEADY, &c, start_us, day + 1);
+	}
+	events_take(a, &e, ret_events, ret_count);
+}
+
+double demo_chance(uint64_t seed, int64_t n, int64_t ago)
+{
+	struct dice d = dice_of(seed, n, -ago - 1);
+
+	return unit(&d);
 }

@@ -29,8 +29,8 @@ const pages = [
 		if (await page.getByRole("button", { name: "Menu" }).isVisible())
 			await page.getByRole("button", { name: "Menu" }).click();
 	}], ["overview-keys", "/", all(press("Shortcuts", "header"), shows("Search customers"))],
-	["customers", "/customers"], ["customers-none", "/customers?search=nobody-at-all"], ["customer", "/customers/demo-1999"],
-	["customer-erase", "/customers/demo-1999", press("Erase")],
+	["customers", "/customers"], ["customers-none", "/customers?search=nobody-at-all"], ["customer", "/customers/demo-0082"],
+	["customer-erase", "/customers/demo-0082", press("Erase")],
 	["interventions", "/interventions"], ["interventions-picked", "/interventions", press("All on this page")],
 	["interventions-edit", "/interventions?channel=email", press("Edit")], ["interventions-reject", "/interventions?channel=email", press("Reject")],
 	["interventions-sent", "/interventions?status=delivered"], ["interventions-all", "/interventions?status=all"],

@@ -169,9 +169,9 @@ async function life(on, tenant_id) {
 
 const DEMO_CLOCK = "2026-11-01T12:00:00Z";
 
-async function demo(on, seed) {
-	const { stdout } = await on.admin(["demo", "--seed", seed, "--customers", 200],
-		{ env: { RETIVO_CLOCK: DEMO_CLOCK } });
+async function demo(on, seed, customers) {
+	const { stdout } = await on.admin(["demo", "--seed", seed, "--customers", customers],
+		{ env: { RETIVO_CLOCK: DEMO_CLOCK, RETIVO_MAIL_DIR: on.mail_dir } });
 	const values = Object.fromEntries(stdout.trim().split("\n").map((line) =>
 		[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
 	for (const name of ["RETIVO_API_KEY", "RETIVO_TEST_KEY", "RETIVO_EMAIL",
@@ -180,10 +180,12 @@ async function demo(on, seed) {
 	return values;
 }
 
-test("demo makes lives that differ, and messages to some", async () => {
-	const made = await demo(stack, 7);
+const count_of = (rows, key) => Object.fromEntries(rows.map((row) => [row[key], row.count]));
+
+test("demo makes lives that differ, and a past with outcomes", async () => {
+	const made = await demo(stack, 7, 300);
 	const lives = await life(stack, made.RETIVO_TENANT);
-	assert.equal(lives.length, 200);
+	assert.equal(lives.length, 300);
 	assert.ok(new Set(lives.map((c) => c.events)).size > 20);
 	assert.ok(lives.every((c) => !c.email || c.email.endsWith("@example.com")));
 	const client = stack.client.as(made.RETIVO_API_KEY);
@@ -192,21 +194,48 @@ test("demo makes lives that differ, and messages to some", async () => {
 	assert.ok(new Set(playbooks.map((p) => p.lifecycle_area)).size >= 5);
 	ok(await stack.client.post("/api/auth/login", { email: made.RETIVO_EMAIL,
 		password: made.RETIVO_PASSWORD }));
-	await stack.batch({ tenant: made.RETIVO_TENANT, now: DEMO_CLOCK });
 	const { stats } = ok(await client.get("/api/customers/stats"));
-	assert.equal(stats.total, 200);
+	assert.equal(stats.total, 300);
 	assert.ok(stats.active > 20 && stats.at_risk > 5 && stats.churned > 5,
 		JSON.stringify(stats));
-	assert.ok(ok(await client.get("/api/interventions")).interventions.length > 0);
 	ok(await stack.client.as(made.RETIVO_TEST_KEY).get("/api/customers/stats"));
+
+	/* The API's clock is the real one, so what hangs on a range is not asked. */
+	const [{ sent, simulated, days: written }] = await stack.sql("select count(*) as sent," +
+		" count(*) filter (where simulated) as simulated, count(distinct sent_at) as days" +
+		" from interventions where tenant_id = $1 and sent_at is not null" +
+		" and approved_by like 'person:%'", made.RETIVO_TENANT);
+	assert.ok(sent > 100 && simulated > 20 && written > 30, `${sent}, ${simulated}, ${written}`);
+	assert.deepEqual(stack.mails(), []);
+	const outcomes = count_of(await stack.sql("select outcome, count(*) from outcomes" +
+		" where tenant_id = $1 group by 1", made.RETIVO_TENANT), "outcome");
+	assert.ok(outcomes.positive > 20 && outcomes.neutral > 20 && outcomes.negative > 0 &&
+		outcomes.pending > 0, JSON.stringify(outcomes));
+	const { lift } = ok(await client.get("/api/analytics?range=90d"));
+	assert.ok(lift.some((row) => row.verdict === "better"), JSON.stringify(lift));
+	const [{ days }] = await stack.sql("select count(distinct day) as days from daily_counts" +
+		" where tenant_id = $1 and what = 'stage'", made.RETIVO_TENANT);
+	assert.equal(days, 46);
+
+	const settings = ok(await client.get("/api/settings"));
+	assert.equal(settings.tenant.config.approval_mode, "suggest_only");
+	const open = count_of(await stack.sql("select channel = 'escalate' as called, count(*)" +
+		" from interventions where tenant_id = $1 and status = 'planned'" +
+		" and planned_at > $2::timestamptz - interval '3 days' group by 1",
+		made.RETIVO_TENANT, DEMO_CLOCK), "called");
+	assert.ok(open.false > 5 && open.true > 0, JSON.stringify(open));
+
+	await admin("audit", "verify", "--tenant", made.RETIVO_TENANT);
+	const { stdout } = await admin("replay", "--tenant", made.RETIVO_TENANT, "--limit", "5000");
+	assert.match(stdout, / 0 differ/);
 });
 
 test("demo of one seed is the same anywhere, of another it is not", async () => {
 	const others = [await start_stack(), await start_stack(), await start_stack()];
 	try {
 		const [one, two, three] = await Promise.all([7, 7, 8].map(async (seed, n) =>
-			life(others[n], (await demo(others[n], seed)).RETIVO_TENANT)));
-		assert.equal(one.length, 200);
+			life(others[n], (await demo(others[n], seed, 30)).RETIVO_TENANT)));
+		assert.equal(one.length, 30);
 		assert.deepEqual(one, two);
 		assert.notDeepEqual(one, three);
 	} finally {

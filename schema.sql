@@ -65,7 +65,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(14, 'inlined draw'),
 	(15, 'narrow ledger'),
 	(16, 'reach of trials'),
-	(17, 'versions of messages');
+	(17, 'versions of messages'),
+	(18, 'events by source');
 
 -- ---------------------------------------------------------------- global --
 
@@ -342,7 +343,9 @@ CREATE TABLE events (
 	ts timestamptz NOT NULL,         -- the event's own time
 	received_at timestamptz NOT NULL, -- the watermark of refresh
 	properties jsonb,                -- NULL: {}
-	idem uuid                        -- as in event_keys
+	idem uuid,                       -- as in event_keys
+	-- a, s, p, m: the way in (api/track, segment, posthog, mixpanel).
+	source "char" NOT NULL DEFAULT 'a'
 ) PARTITION BY RANGE (received_at);
 CREATE INDEX events_user ON events (tenant_id, user_id, ts);
 CREATE INDEX events_received ON events USING brin (received_at)
@@ -356,6 +359,16 @@ CREATE TABLE event_sources (
 	source text NOT NULL, -- track, segment, posthog, mixpanel
 	last_event_at timestamptz NOT NULL,
 	PRIMARY KEY (tenant_id, source)
+);
+
+-- Events received by minute and way in, of the last day: by the batch, since
+-- a counter in the statement that stores events would slow it down.
+CREATE TABLE source_minutes (
+	tenant_id bigint NOT NULL REFERENCES tenants (tenant_id),
+	minute timestamptz NOT NULL,
+	source "char" NOT NULL, -- as in events
+	events bigint NOT NULL,
+	PRIMARY KEY (tenant_id, minute, source)
 );
 
 -- Idempotency keys (the first 16 bytes of BLAKE2b of source and key) of the

@@ -424,6 +424,24 @@ static const char lift_reach[] =
 static const char message_versions[] =
     "ALTER TABLE interventions ADD version integer NOT NULL DEFAULT 1;\n";
 
+/* Which way events came in, and how many of late. */
+static const char source_minutes[] =
+    "ALTER TABLE events ADD source \"char\" NOT NULL DEFAULT 'a';\n"
+    "CREATE TABLE source_minutes (\n"
+    "tenant_id bigint NOT NULL REFERENCES tenants (tenant_id),\n"
+    "minute timestamptz NOT NULL,\n"
+    "source \"char\" NOT NULL,\n"
+    "events bigint NOT NULL,\n"
+    "PRIMARY KEY (tenant_id, minute, source)\n"
+    ");\n"
+    "ALTER TABLE source_minutes ENABLE ROW LEVEL SECURITY,\n"
+    "FORCE ROW LEVEL SECURITY;\n"
+    "CREATE POLICY tenant ON source_minutes\n"
+    "USING (tenant_id = app_tenant())\n"
+    "WITH CHECK (tenant_id = app_tenant());\n"
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON source_minutes\n"
+    "TO retivo_api, retivo_batch;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -446,6 +464,7 @@ static const struct step steps[] = {
 	{ 15, "narrow ledger", narrow_ledger, false },
 	{ 16, "reach of trials", lift_reach, false },
 	{ 17, "versions of messages", message_versions, false },
+	{ 18, "events by source", source_minutes, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

@@ -15,6 +15,7 @@
 #include "db/db_tx.h"
 #include "store/customer.h"
 #include "store/intervention.h"
+#include "store/source.h"
 
 /* As retivo-batch has it. */
 #define STATEMENT_TIMEOUT_MS 50000
@@ -205,7 +206,7 @@ static bool put_events(struct op *op, struct world *w)
 					return false;
 			}
 	}
-	return insert_events(op, h);
+	return insert_events(op, h) && source_seen(op, "track");
 }
 
 /* ------------------------------------------------------- what people do */

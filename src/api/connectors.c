@@ -239,15 +239,20 @@ static bool connectors_list(struct op *op, const struct request *rq,
 
 	(void)rq;
 	return db_rows(op, &rows,
-		       "SELECT x.name, x.path, s.last_event_at"
-		       " FROM (VALUES (1, 'track', '/api/track'),"
-		       " (2, 'segment', '/api/connectors/segment'),"
-		       " (3, 'posthog', '/api/connectors/posthog'),"
-		       " (4, 'mixpanel', '/api/connectors/mixpanel'))"
-		       " x (i, name, path) LEFT JOIN event_sources s"
+		       "SELECT x.name, x.path, s.last_event_at,"
+		       " coalesce(m.events, 0)::bigint AS events_24h"
+		       " FROM (VALUES (1, 'a', 'track', '/api/track'),"
+		       " (2, 's', 'segment', '/api/connectors/segment'),"
+		       " (3, 'p', 'posthog', '/api/connectors/posthog'),"
+		       " (4, 'm', 'mixpanel', '/api/connectors/mixpanel'))"
+		       " x (i, letter, name, path) LEFT JOIN event_sources s"
 		       " ON s.tenant_id = $1 AND s.source = x.name"
-		       " ORDER BY x.i",
-		       ARG_I64(op->tenant_id)) &&
+		       " LEFT JOIN (SELECT source, sum(events) AS events"
+		       " FROM source_minutes WHERE tenant_id = $1"
+		       " AND minute > $2 GROUP BY source) m"
+		       " ON m.source = x.letter::\"char\" ORDER BY x.i",
+		       ARG_I64(op->tenant_id),
+		       ARG_TIME(op->now_us - US_PER_DAY)) &&
 	       reply_rows(op, rs, 200, "connectors", &rows);
 }
 

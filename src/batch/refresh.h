@@ -53,6 +53,13 @@ MUST_CHECK bool refresh_fold(struct op *op, const struct tenant_config *config,
 			     const char **ret_last);
 
 /*
+ * Counts the slice's events of the last day into source_minutes. A minute
+ * is counted from its start, so doing it twice changes nothing.
+ */
+MUST_CHECK bool refresh_sources(struct op *op,
+				const struct refresh_slice *slice);
+
+/*
  * First times of the configured milestones of users whose earliest new
  * event is at since_us (INT64_MIN + 1: anything may have changed). A time
  * only ever moves back, so the order of work does not matter.

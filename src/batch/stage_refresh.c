@@ -91,6 +91,8 @@ static bool next_slice(struct op *op, struct run *run, struct refresh_state *st)
 {
 	int64_t done_us = st->slice.until_us;
 
+	if (!refresh_sources(op, &st->slice))
+		return false;
 	if (run->watermark_us == DB_TIME_NULL || done_us > run->watermark_us)
 		run->watermark_us = done_us;
 	st->slice.after = "";

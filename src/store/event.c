@@ -35,6 +35,7 @@ struct batch {
 	const char **user_ids, **names, **properties, **idems;
 	int64_t *times;
 	size_t rows, keyed;
+	const char *source; /* one letter */
 };
 
 /* uuid text of the hash of source, NUL and key. */
@@ -121,14 +122,15 @@ static bool insert_plain(struct op *op, const struct batch *b)
 	return db_one_commit(
 	    op, &row,
 	    "WITH e AS (INSERT INTO events (tenant_id, user_id, event, ts,"
-	    " received_at, properties)"
-	    " SELECT $1, u, n, t, $2, p"
+	    " received_at, properties, source)"
+	    " SELECT $1, u, n, t, $2, p, $7::\"char\""
 	    " FROM unnest($3::text[], $4::text[], $5::timestamptz[],"
 	    " $6::jsonb[]) AS x (u, n, t, p))"
 	    " SELECT 0 AS new_keys",
 	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 	    ARG_TEXTS(b->user_ids, b->rows), ARG_TEXTS(b->names, b->rows),
-	    ARG_TIMES(b->times, b->rows), ARG_JSONS(b->properties, b->rows));
+	    ARG_TIMES(b->times, b->rows), ARG_JSONS(b->properties, b->rows),
+	    ARG_TEXT(b->source));
 }
 
 /*
@@ -140,8 +142,8 @@ static bool insert_plain(struct op *op, const struct batch *b)
 	" SELECT $1, i, $2 FROM unnest($7::uuid[]) AS x (i)"                   \
 	" WHERE i IS NOT NULL ON CONFLICT DO NOTHING RETURNING idem),"         \
 	" e AS (INSERT INTO events (tenant_id, user_id, event, ts,"            \
-	" received_at, properties, idem)"                                      \
-	" SELECT $1, u, n, t, $2, p, i"                                        \
+	" received_at, properties, idem, source)"                              \
+	" SELECT $1, u, n, t, $2, p, i, $8::\"char\""                          \
 	" FROM unnest($3::text[], $4::text[], $5::timestamptz[],"              \
 	" $6::jsonb[], $7::uuid[]) AS x (u, n, t, p, i)"                       \
 	" WHERE i IS NULL OR i IN (SELECT idem FROM k))"
@@ -151,7 +153,7 @@ static bool insert_plain(struct op *op, const struct batch *b)
 	    ARG_TEXTS((b)->names, (b)->rows),                                  \
 	    ARG_TIMES((b)->times, (b)->rows),                                  \
 	    ARG_JSONS((b)->properties, (b)->rows),                             \
-	    ARG_UUIDS((b)->idems, (b)->rows)
+	    ARG_UUIDS((b)->idems, (b)->rows), ARG_TEXT((b)->source)
 
 static bool insert_keyed(struct op *op, const struct batch *b, int64_t *ret_new)
 {
@@ -311,7 +313,9 @@ static bool insert(struct op *op, struct batch *b, int64_t *ret_new)
 bool events_store(struct op *op, const char *source, const struct event *events,
 		  size_t count, int64_t *ret_accepted, int64_t *ret_duplicates)
 {
-	struct batch b = { .events = events, .count = count };
+	struct batch b = { .events = events,
+			   .count = count,
+			   .source = arena_strndup(op->arena, source, 1) };
 	const char **added;
 	size_t added_count;
 	int64_t new_keys, accepted;

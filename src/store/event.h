@@ -27,9 +27,10 @@ struct event {
 /*
  * Stores the events as received at op->now_us and commits the open
  * transaction. source ("api", "segment") keeps the idempotency keys of
- * each way in apart. An event whose key was seen, in these or before, is
- * dropped and counted. Unknown users become customers; $identify sets
- * traits. op->tenant_id must be set; nothing is stored on failure.
+ * each way in apart, and its first letter stays with the events. An event whose
+ * key was seen, in these or before, is dropped and counted. Unknown users
+ * become customers; $identify sets traits. op->tenant_id must be set; nothing
+ * is stored on failure.
  */
 MUST_CHECK bool events_store(struct op *op, const char *source,
 			     const struct event *events, size_t count,

@@ -93,6 +93,35 @@ test("connectors: the last event of each, noted as it comes", async () => {
 	assert.deepEqual([posthog, mixpanel], [null, null]);
 });
 
+test("connectors: the events of each in 24 hours, counted by the batch", async () => {
+	const tenant = await stack.tenant("Counted sources");
+	const counts = async () => ok(await tenant.viewer.get("/api/connectors")).connectors
+		.map((c) => c.events_24h);
+	assert.deepEqual(await counts(), [0, 0, 0, 0]);
+	const segment = (id) => tenant.ingest.post("/api/connectors/segment",
+		{ type: "track", userId: "a", event: "E", messageId: id });
+	ok(await tenant.ingest.track(...[1, 2, 3].map((n) => ({ user_id: "a", event: `E${n}` }))));
+	ok(await tenant.ingest.track({ user_id: "a", event: "E", idempotency_key: "k" }));
+	ok(await tenant.ingest.track({ user_id: "a", event: "E", idempotency_key: "k" }));
+	for (const id of ["m1", "m2", "m2"])
+		ok(await segment(id));
+	ok(await tenant.ingest.post("/api/connectors/posthog",
+		{ event: "E", distinct_id: "a", properties: {} }));
+	await stack.batch({ tenant: tenant.id });
+	await stack.batch({ tenant: tenant.id });
+	assert.deepEqual(await counts(), [4, 2, 1, 0]);
+	ok(await segment("m3"));
+	await stack.batch({ tenant: tenant.id });
+	assert.deepEqual(await counts(), [4, 3, 1, 0]);
+
+	/* A day later they are no longer of the day. */
+	await stack.sql("update source_minutes set minute = minute - interval '24 hours'" +
+		" where tenant_id = $1 and source = 'a'", tenant.id);
+	assert.deepEqual(await counts(), [0, 3, 1, 0]);
+	await stack.batch({ tenant: tenant.id, now: at(26 * 3600e3) });
+	assert.deepEqual(await stack.sql("select 1 from source_minutes where tenant_id = $1", tenant.id), []);
+});
+
 test("counts by day: planned, sent and measured, no day left out", async () => {
 	const { tenant } = await queue(3);
 	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));

@@ -1,5 +1,6 @@
 /* How events come in: a snippet to copy for each way, and when one came last. */
 import { useApi } from "../../data.js";
+import { plural } from "../../format.js";
 import { html, useEffect, useState } from "../../html.js";
 import { Badge, Button, Card, Load, Tabs, Time } from "../../ui/basics.js";
 import { attempt, toast } from "../../ui/toast.js";
@@ -34,7 +35,7 @@ export function Connectors() {
 		<${Card} title="Where events come from" actions=${html`<span class="soft">Looks again every 5 seconds</span>`}>
 			<${Load} of=${answer}>${({ connectors }) => html`<ul class="list connectors">${connectors.map((one) => html`
 				<li key=${one.name}><span><b>${snippets[one.name][0]}</b> <code>${one.path}</code></span>
-					<span class="actions">${one.last_event_at ? html`<${Badge} tone="good">Receiving<//><span class="soft">last event <${Time} at=${one.last_event_at} /></span>`
+					<span class="actions">${one.last_event_at ? html`<${Badge} tone="good">Receiving<//><span class="soft">${plural(one.events_24h, "event")} in 24 hours, last <${Time} at=${one.last_event_at} /></span>`
 						: html`<${Badge} tone="plain">No event yet<//>`}</span></li>`)}</ul>`}<//>
 		<//>
 		<${Card} title="Connect" actions=${html`<${Button} icon="copy" onClick=${copy}>Copy<//>`}>

@@ -1,7 +1,7 @@
 /*
  * What a change of weights and thresholds would do: the stages and risks of a
- * stable sample of customers as they would come out with the config as it is
- * and with the proposal. Writes nothing.
+ * fair and stable sample of customers as they would come out with the config as
+ * it is and with the proposal. Writes nothing.
  */
 #include "api/routes.h"
 #include "db/db.h"
@@ -9,7 +9,8 @@
 #include "http/body.h"
 #include "http/response.h"
 
-#define SAMPLE 4000
+#define SAMPLE	    4000
+#define MANY_PEOPLE 50000
 
 struct preview_in {
 	struct json_object *config;
@@ -45,13 +46,19 @@ static bool load_proposal(struct op *op, const struct preview_in *in,
 	       tenant_config_parse(op, "config", merged, NULL, 0, ret);
 }
 
+/*
+ * By the hash of the id, which knows neither age nor state: the same people
+ * each time, and read from an index, since this is asked while somebody
+ * types.
+ */
 static bool load_sample(struct op *op, const char ***ret, size_t *ret_count)
 {
 	struct db_rows rows;
 
 	if (!db_rows(op, &rows,
 		     "SELECT user_id FROM (SELECT user_id FROM customers"
-		     " WHERE tenant_id = $1 ORDER BY created_at, user_id"
+		     " WHERE tenant_id = $1"
+		     " ORDER BY hashtextextended(user_id, 0)"
 		     " LIMIT $2) c ORDER BY user_id COLLATE \"C\"",
 		     ARG_I64(op->tenant_id), ARG_I64(SAMPLE)))
 		return false;
@@ -59,6 +66,31 @@ static bool load_sample(struct op *op, const char ***ret, size_t *ret_count)
 	*ret_count = 0;
 	db_each (row, &rows)
 		(*ret)[(*ret_count)++] = db_text(&row, "user_id");
+	return true;
+}
+
+/*
+ * How many there are. Of many, as the newest day was counted: a scan of all
+ * takes too long.
+ */
+static bool load_total(struct op *op, size_t sample, int64_t *ret)
+{
+	struct db_row row;
+
+	*ret = (int64_t)sample;
+	if (sample < SAMPLE)
+		return true;
+	if (!db_one(op, &row,
+		    "SELECT coalesce((SELECT sum(customers)::bigint"
+		    " FROM daily_counts WHERE tenant_id = $1"
+		    " AND what = 'stage' AND day = (SELECT max(day)"
+		    " FROM daily_counts WHERE tenant_id = $1"
+		    " AND what = 'stage') HAVING sum(customers) >= $2),"
+		    " (SELECT count(*) FROM customers WHERE tenant_id = $1))"
+		    " AS total",
+		    ARG_I64(op->tenant_id), ARG_I64(MANY_PEOPLE)))
+		return false;
+	*ret = db_i64(&row, "total");
 	return true;
 }
 
@@ -127,12 +159,13 @@ static bool settings_preview(struct op *op, const struct request *rq,
 	struct view a, b;
 	const char **ids;
 	struct json_out j;
+	int64_t total;
 	size_t count;
 
 	if (!body_decode(op, rq, preview_fields, ARRAY_LEN(preview_fields),
 			 &in) ||
 	    !tenant_config_load(op, &now) || !load_proposal(op, &in, &then) ||
-	    !load_sample(op, &ids, &count))
+	    !load_sample(op, &ids, &count) || !load_total(op, count, &total))
 		return false;
 	struct score *as = ARENA_ARRAY(op->arena, struct score, count);
 	struct score *bs = ARENA_ARRAY(op->arena, struct score, count);
@@ -143,8 +176,10 @@ static bool settings_preview(struct op *op, const struct request *rq,
 	json_open(&j, '{');
 	json_key(&j, "customers");
 	json_i64(&j, (int64_t)count);
+	json_key(&j, "total");
+	json_i64(&j, total);
 	json_key(&j, "sampled");
-	json_boolean(&j, count == SAMPLE);
+	json_boolean(&j, total > (int64_t)count);
 	json_key(&j, "changed");
 	json_i64(&j, count_changed(as, bs, count));
 	write_view(&j, "now", &a, count);

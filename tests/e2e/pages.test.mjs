@@ -154,6 +154,25 @@ test("the preview of weights is what the refresh then makes of them", async () =
 	refused(await tenant.viewer.post("/api/settings/lifecycle/preview", {}), 400, "config");
 });
 
+test("the preview looks at a fair sample of many customers, and says so", async () => {
+	const many = await stack.tenant("Many");
+	/* The old are silent for long, the young came today. */
+	await stack.sql("insert into customers (tenant_id, user_id, created_at, updated_at, stage_since)" +
+		" select $1, 'u' || n, at, at, at from (select n, case when n <= 4500 then" +
+		" now() - interval '100 days' else now() end as at from generate_series(1, 9000) n) x", many.id);
+	const preview = async () => ok(await many.viewer.post("/api/settings/lifecycle/preview", { config: {} }));
+	const seen = await preview();
+	assert.deepEqual([seen.customers, seen.total, seen.sampled], [4000, 9000, true]);
+	/* Half of the sample; five standard deviations are 118. */
+	assert.ok(Math.abs(seen.now.stages.new - 2000) < 118, JSON.stringify(seen.now));
+	assert.deepEqual(await preview(), seen);
+
+	await stack.sql("delete from customers where tenant_id = $1 and user_id not in (select 'u' || n" +
+		" from generate_series(2501, 6500) n)", many.id);
+	const all = await preview();
+	assert.deepEqual([all.customers, all.total, all.sampled, all.now.stages.new], [4000, 4000, false, 2000]);
+});
+
 test("bulk calls at once wait in no ring, and log what they refuse", async () => {
 	const t = await stack.tenant("Ring");
 	const user = await drift(t.ingest, new_user("ring"));

@@ -63,13 +63,13 @@ function Preview({ config, touched }) {
 		return html`<${Failure} error=${seen.error} />`;
 	if (!seen.data)
 		return html`<${Skeleton} lines=${5} />`;
-	const { now, then, changed, customers, sampled } = seen.data;
+	const { now, then, changed, customers, total, sampled } = seen.data;
 	const rows = (part) => Object.keys(now[part]).filter((key) => now[part][key] || then[part][key]);
 	const Line = (name, a, b) => html`<tr key=${name}><td>${words(name)}</td><td class="number">${count(a)}</td><td class="number">${count(b)}</td>
 		<td class="number">${b === a ? html`<span class="faint">same</span>` : html`<b>${b > a ? "+" : "−"}${count(Math.abs(b - a))}</b>`}</td></tr>`;
 	return html`
 		<${Card} title="What it would do" actions=${html`<span class="soft">${touched ? `${count(changed)} of ${count(customers)} customers would change (${percent(customers ? changed / customers : 0)})`
-			: `${count(customers)} customers${sampled ? ", a sample" : ""}`}</span>`}>
+			: `${count(customers)} customers`}${sampled ? `, a fair sample of ${count(total)}` : ""}</span>`}>
 			<div class="table-scroll" tabindex="0" role="region" aria-label="Now and then"><table>
 				<thead><tr><th scope="col">Customers</th><th scope="col" class="number">Now</th><th scope="col" class="number">Then</th><th scope="col" class="number">Change</th></tr></thead>
 				<tbody>${rows("stages").map((key) => Line(key, now.stages[key], then.stages[key]))}

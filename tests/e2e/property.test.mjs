@@ -1,53 +1,98 @@
 /*
- * Incremental is the same as full: random histories, folded in random
- * portions on a moved clock, with late and out-of-order events, leave exactly
- * the state that one recomputation of everything makes. RETIVO_SEED=N makes
- * other histories; a failure names its seed.
+ * Incremental is the same as full, at every moment: random lives reach two
+ * tenants, on one moved clock. "step" is Retivo as it runs: the batch folds
+ * what came since the last run. In "whole" the same batch has to compute
+ * from the raw events alone, for everybody where product.md says that
+ * everybody is computed (the first run of a UTC day, a new config), else for
+ * the customers of whom something came: all that was derived of them is
+ * deleted before each run, and their events count as new. After each run both
+ * have the same customers, in the end everything that is derived is the same,
+ * and the same as in "once", which hears of it all in another order and
+ * computes a single time.
+ *
+ * The lives: late events, events in no order, on both sides of midnight and
+ * ahead of the clock, milestones, churn, traits, opt-outs, erased people whose
+ * events go on coming, and a config that changes on the way.
+ *
+ * stage_since is when Retivo first saw a stage, not when the stage began: one
+ * computation of everything cannot know it, so "once" is not asked. A
+ * computation at each of the moments can: "whole" keeps the column, and must
+ * agree. RETIVO_SEED=N makes other lives; a failure names its seed.
  */
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { start_stack } from "./lib/stack.mjs";
 import { Random } from "./lib/generate.mjs";
-import { ok, DAY, HOUR } from "./lib/cases.mjs";
+import { ok, DAY, HOUR, MINUTE } from "./lib/cases.mjs";
 
 const SEED = Number(process.env.RETIVO_SEED ?? 1), ROUNDS = 4, DAYS = 60, PEOPLE = 30;
+const NOON = Math.floor(Date.now() / DAY) * DAY - DAY / 2;
 let stack;
 
 before(async () => {
-	stack = await start_stack();
+	stack = await start_stack({ clock: new Date() });
 });
 after(() => stack?.stop());
 
-const CONFIG = {
-	milestones: [{ name: "set_up", event: "profile_completed" },
-		{ name: "invited_two", event: "invite_sent", count: 2 },
-		{ name: "paid", event: "payment", properties: { plan: "pro" } },
-		{ name: "reports", event: "report_created", count: 3, onboarding: false, retention: true }],
-	segments: [{ name: "big", conditions: { "properties.seats": { gte: 3 } } }],
-	lifecycle: { churn_events: ["cancelled"], recovered_days: 10 },
-	expansion: { gate_events: ["feature_gate_hit"], signals: [{ segment: "big" }],
-		limits: [{ property: "seats_used", limit_property: "seats" }] },
-};
 const NAMES = ["login", "report_created", "profile_completed", "invite_sent", "payment",
 	"feature_gate_hit", "search_run", "export_made"];
+
+const MILESTONES = [{ name: "set_up", event: "profile_completed" },
+	{ name: "invited_two", event: "invite_sent", count: 2 },
+	{ name: "paid", event: "payment", properties: { plan: "pro" } },
+	{ name: "reports", event: "report_created", count: 3, onboarding: false, retention: true }];
+const SEGMENTS = [{ name: "big", conditions: { "properties.seats": { gte: 3 } } },
+	{ name: "silent", conditions: { opted_out: true } }];
+
+/* One after the other: names counted that were not, other milestones of the
+ * same name, other thresholds and weights, keys that are gone again. */
+const CONFIGS = [
+	{ milestones: MILESTONES.slice(0, 2), lifecycle: { churn_events: ["cancelled"] } },
+	{ milestones: MILESTONES.with(1, { ...MILESTONES[1], count: 1 }), segments: SEGMENTS,
+		lifecycle: { churn_events: ["cancelled"], at_risk_days: 4, recovered_days: 10 },
+		expansion: { gate_events: ["feature_gate_hit"], signals: [{ segment: "big" }] } },
+	{ milestones: MILESTONES.with(2, { ...MILESTONES[2], properties: { plan: "free" } }),
+		lifecycle: null, engagement: { frequency: 0.7, full_breadth_names: 3 } },
+	{ milestones: MILESTONES, segments: SEGMENTS, engagement: null,
+		lifecycle: { churn_events: ["cancelled"], recovered_days: 10 },
+		expansion: { gate_events: ["feature_gate_hit"],
+			signals: [{ segment: "big" }, { segment: "silent" }],
+			limits: [{ property: "seats_used", limit_property: "seats" }] } },
+];
+
+/* Most come at once, some hours or days late, a few very late, a few before
+ * their time: a client's clock may be ahead by up to an hour. */
+function arrival(random, t) {
+	const kind = random.below(20);
+	if (kind < 12)
+		return t;
+	if (kind < 17)
+		return t + random.next() * 3 * DAY;
+	return kind < 19 ? t + random.next() * 30 * DAY : t - random.next() * 50 * MINUTE;
+}
+
+/* One event in eight is as near to midnight as can be. */
+function own_time(random, t) {
+	if (random.below(8) > 0)
+		return t;
+	return Math.round(t / DAY) * DAY + random.of([-1, 0, 1]);
+}
 
 /* The events of one life, each with the time at which it arrives. */
 function history(random, user_id, end) {
 	const events = [];
 	const begin = end - (5 + random.below(DAYS - 5)) * DAY, stop = begin + random.below(DAYS) * DAY;
-	for (let t = begin; t < Math.min(end, stop); t += random.next() * 2.5 * DAY) {
-		const name = random.below(60) === 0 ? "cancelled" : random.of(NAMES);
-		const properties = name === "payment" ? { plan: random.of(["pro", "free"]) } : {};
-		/* Most come at once, some hours or days late, a few very late. */
-		const late = random.below(10) < 7 ? 0 : random.below(10) < 7 ? random.next() * 3 * DAY
-			: random.next() * 30 * DAY;
-		events.push({ arrives: Math.min(t + late, end), event: { user_id, event: name, properties,
-			timestamp: new Date(t).toISOString() } });
+	const add = (arrives, event, t, properties) => events.push({ arrives: Math.min(arrives, end),
+		event: { user_id, event, properties, timestamp: new Date(t).toISOString() } });
+	for (let t = begin; t < Math.min(end, stop); t += random.next() ** 2 * 5 * DAY) {
+		const name = random.below(40) === 0 ? "cancelled" : random.of(NAMES);
+		const own = Math.min(own_time(random, t), end);
+		add(arrival(random, own), name, own,
+			name === "payment" ? { plan: random.of(["pro", "free"]) } : {});
 	}
-	if (random.below(3) === 0 && events.length > 0)
-		events.push({ arrives: events[random.below(events.length)].arrives, event: { user_id,
-			event: "$identify", properties: { name: `N ${user_id}`, seats: 1 + random.below(5),
-				seats_used: random.below(5) }, timestamp: new Date(begin).toISOString() } });
+	for (let n = random.below(3); n > 0; n--)
+		add(begin + random.next() * (end - begin), "$identify", begin, { name: `N ${user_id} ${n}`,
+			seats: 1 + random.below(5), seats_used: random.below(5) });
 	return events;
 }
 
@@ -55,6 +100,40 @@ async function send(tenant, events) {
 	for (let i = 0; i < events.length; i += 100)
 		ok(await tenant.ingest.track(...events.slice(i, i + 100)));
 }
+
+const refresh = (tenant, clock, force = true) =>
+	stack.batch({ tenant: tenant.id, stage: "refresh", force, now: new Date(clock) });
+
+/* Long before the overlap that refresh reads again. */
+const LONG_AGO = new Date(NOON - 2 * DAYS * DAY);
+
+/* Nothing is left of what was derived of them (undefined: of anybody), and
+ * their events, no others, are new to refresh. */
+async function forget(tenant, users, clock) {
+	const rows = (text, ...values) => stack.sql(text, tenant.id, ...values);
+	for (const table of ["customer_days", "customer_event_days", "customer_milestones"])
+		await rows(`delete from ${table} where tenant_id = $1` +
+			" and ($2::text[] is null or user_id = any ($2))", users);
+	await rows("update customers set first_activity_at = null, last_activity_at = null," +
+		" events_total = 0 where tenant_id = $1 and ($2::text[] is null or user_id = any ($2))", users);
+	if (users) {
+		await rows("update events set received_at = $3 where tenant_id = $1 and user_id = any ($2)" +
+			" and received_at < $3", users, new Date(clock));
+		return;
+	}
+	await rows("delete from event_names where tenant_id = $1");
+	await rows("update batch_leases set watermark = null, cursor = null, version = 0," +
+		" swept_at = null where tenant_id = $1 and stage = 'refresh'");
+}
+
+const put_by = (tenant) => stack.sql("update events set received_at = $2 where tenant_id = $1" +
+	" and received_at > $2", tenant.id, LONG_AGO);
+
+const customers = (tenant) => stack.sql("select user_id, name, properties, lifecycle_stage," +
+	" stage_reason, stage_since, health, risk_level, risk_score, activation_score," +
+	" engagement_score, expansion_score, score_parts, first_activity_at, last_activity_at," +
+	" events_total, opted_out, channels_off from customers where tenant_id = $1 order by 1",
+	tenant.id);
 
 /* Everything that is derived from events, by names instead of their ids. */
 async function state(tenant) {
@@ -68,63 +147,178 @@ async function state(tenant) {
 		row.names = [...names].filter(([id]) => mask >> BigInt(id) & 1n).map(([, n]) => n).toSorted();
 	}
 	return {
-		customers: await rows("select user_id, name, properties, lifecycle_stage, health, risk_level," +
-			" risk_score, activation_score, engagement_score, expansion_score, score_parts," +
-			" first_activity_at, last_activity_at, events_total" +
-			" from customers where tenant_id = $1 order by 1"),
+		customers: await customers(tenant),
 		days,
 		event_days: await rows("select d.user_id, n.name, d.day::text, d.events, d.first_at, d.last_at" +
 			" from customer_event_days d join event_names n on n.tenant_id = d.tenant_id" +
 			" and n.name_id = d.name_id where d.tenant_id = $1 and d.events > 0 order by 1, 2, 3"),
 		milestones: await rows("select user_id, milestone, reached_at from customer_milestones" +
 			" where tenant_id = $1 order by 1, 2"),
+		/* Those of erased people are gone. */
+		events: await rows("select user_id, count(*) as n from events where tenant_id = $1" +
+			" group by 1 order by 1"),
 	};
 }
 
-for (let round = 0; round < ROUNDS; round++)
-	test(`history ${round}: increments and one recomputation agree`, async () => {
-		const random = new Random(SEED * 1000 + round);
-		const end = Math.floor(Date.now() / HOUR) * HOUR - random.below(3) * DAY;
-		const all = Array.from({ length: PEOPLE }, (_, i) => history(random, `p${i}`, end)).flat()
-			.toSorted((a, b) => a.arrives - b.arrives);
-		const [step, whole] = [await stack.tenant("Step"), await stack.tenant("Whole")];
-		/* The config comes at some time in between, or before all. */
-		const config_at = random.below(2) === 0 ? 0 : end - random.below(40) * DAY;
-		let configured = false;
+/* The first that differs, so that a failure can be read. */
+function same(a, b, where) {
+	const of = new Map(b.map((row) => [row.user_id, row]));
+	for (const row of a)
+		assert.deepEqual(row, of.get(row.user_id), where);
+	assert.equal(a.length, b.length, where);
+}
 
-		for (let clock = end - (DAYS + 1) * DAY; clock < end; ) {
-			clock += random.next() * 4 * DAY;
-			/* Decay is for everybody once a day: the last day has one run. */
-			if (clock >= Math.floor((end - 1) / DAY) * DAY)
-				clock = end;
-			if (!configured && clock >= config_at) {
-				ok(await step.admin.patch("/api/settings", { config: CONFIG }));
-				configured = true;
-			}
-			const due = all.findIndex((e) => e.arrives > clock);
-			const now = all.splice(0, due < 0 ? all.length : due).map((e) => e.event);
-			if (random.below(3) === 0)
-				now.reverse();
-			await send(step, now);
-			/* Received when they arrived: what is behind the watermark is not folded again. */
-			await stack.sql("update events set received_at = $2 where tenant_id = $1 and received_at > $3",
-				step.id, new Date(clock), new Date(end));
-			await stack.batch({ tenant: step.id, stage: "refresh", force: random.below(4) === 0,
-				now: new Date(clock) });
-			(whole.events ??= []).push(...now);
+/* Both tenants on their way through the same random history. */
+class Run {
+	constructor(round) {
+		this.random = new Random(SEED * 1000 + round);
+		this.where = `seed ${SEED}, history ${round}`;
+		this.end = NOON - this.random.below(3) * DAY;
+		this.waiting = Array.from({ length: PEOPLE }, (_, i) =>
+			history(this.random, `p${i}`, this.end)).flat().toSorted((a, b) => a.arrives - b.arrives);
+		/* The rest of a config comes at its own time; the last one early enough. */
+		this.configs = CONFIGS.map((config) => ({ config,
+			at: this.end - (2 + this.random.below(DAYS - 10)) * DAY })).toSorted((a, b) => a.at - b.at)
+			.map(({ at }, i) => ({ at, config: CONFIGS[i] }));
+		this.told = []; /* in the order in which it was sent */
+		this.erased = new Set();
+		this.opted_out = new Map();
+		this.compared = { runs: 0, changes: 0 };
+	}
+
+	async start() {
+		[this.step, this.whole, this.once] = [await stack.tenant("Step"), await stack.tenant("Whole"),
+			await stack.tenant("Once")];
+		this.clock = this.end - (DAYS + 1) * DAY;
+		this.day = undefined;
+		this.traits = []; /* [clock, users] of the runs before */
+	}
+
+	both(change) {
+		return Promise.all([change(this.step), change(this.whole)]);
+	}
+
+	next_clock() {
+		const { random, end } = this;
+		/* Some runs begin within the overlap of the one before. */
+		this.clock += random.below(8) === 0 ? 70e3 : Math.max(2 * MINUTE, random.next() ** 2 * 5 * DAY);
+		/* Decay is for everybody once a day: "once" agrees with the day's first run. */
+		if (this.clock >= Math.floor(end / DAY) * DAY)
+			this.clock = end;
+	}
+
+	/* What came since the last run; the users that it is about. */
+	async tell() {
+		const due = this.waiting.findIndex((e) => e.arrives > this.clock);
+		const now = this.waiting.splice(0, due < 0 ? this.waiting.length : due).map((e) => e.event);
+		if (this.random.below(3) === 0)
+			now.reverse();
+		await this.both((tenant) => send(tenant, now));
+		this.told.push(...now);
+		return now;
+	}
+
+	/* What people decide; true when the config is another one. */
+	async decide() {
+		const { random } = this;
+		const known = (await customers(this.step)).map((row) => row.user_id);
+		/* By chance, but not without each once. */
+		const due = this.compared.runs === 12;
+		if (known.length > 0 && (due || random.below(5) === 0)) {
+			const user = random.of(known), preferences = random.of([{ opted_out: true },
+				{ opted_out: false }, { channels: { email: false } }]);
+			await this.both(async (tenant) =>
+				ok(await tenant.editor.put(`/api/customers/${user}/preferences`, preferences)));
+			this.opted_out.set(user, [...this.opted_out.get(user) ?? [], preferences]);
 		}
+		if (known.length > 0 && (due || random.below(12) === 0)) {
+			const user = random.of(known);
+			await this.both(async (tenant) => ok(await tenant.admin.delete(`/api/customers/${user}`)));
+			this.erased.add(user);
+		}
+		const next = this.configs.filter(({ at }) => at <= this.clock);
+		this.configs.splice(0, next.length);
+		for (const { config } of next)
+			await this.both(async (tenant) =>
+				ok(await tenant.admin.patch("/api/settings", { config })));
+		return next.length > 0;
+	}
 
-		ok(await whole.admin.patch("/api/settings", { config: CONFIG }));
-		await send(whole, whole.events);
-		await stack.batch({ tenant: whole.id, stage: "refresh", now: new Date(end) });
-		await stack.batch({ tenant: whole.id, stage: "refresh", now: new Date(end) });
-		const [a, b] = [await state(step), await state(whole)];
+	async run_both(now, reconfigured) {
+		const day = Math.floor(this.clock / DAY);
+		const everybody = day !== this.day || reconfigured;
+		const fresh = new Set([...now.map((e) => e.user_id), ...this.read_again()]
+			.filter((user) => !this.erased.has(user)));
+		await forget(this.whole, everybody ? undefined : [...fresh], this.clock);
+		await Promise.all([refresh(this.step, this.clock, this.random.below(4) === 0),
+			refresh(this.whole, this.clock)]);
+		await put_by(this.whole);
+		if (now.length > 0)
+			this.traits.unshift([this.clock, now.filter((e) => e.event === "$identify")
+				.map((e) => e.user_id)]);
+		this.day = day;
+	}
+
+	/* Traits within the two minutes before the last events are read again. */
+	read_again() {
+		const [last] = this.traits[0] ?? [];
+		return this.traits.filter(([at]) => at >= last - 2 * MINUTE).flatMap(([, users]) => users);
+	}
+
+	async take_step() {
+		this.next_clock();
+		await stack.set_clock(new Date(this.clock));
+		const reconfigured = await this.decide();
+		const now = await this.tell();
+		await this.run_both(now, reconfigured);
+		const [a, b] = [await customers(this.step), await customers(this.whole)];
+		same(a, b, `${this.where}, ${new Date(this.clock).toISOString()}`);
+		this.compared.runs++;
+		this.compared.changes += now.length;
+	}
+
+	/* The whole history at once, in another order but for the traits. */
+	async tell_once() {
+		const { once, random } = this;
+		const traits = this.told.filter((e) => e.event === "$identify");
+		const others = this.told.filter((e) => e.event !== "$identify")
+			.map((e) => [random.next(), e]).toSorted((a, b) => a[0] - b[0]).map(([, e]) => e);
+		for (const user_id of this.erased) {
+			await send(once, [{ user_id, event: "login" }]);
+			ok(await once.admin.delete(`/api/customers/${user_id}`));
+		}
+		await send(once, [...traits, ...others]);
+		for (const [user, all] of this.opted_out)
+			for (const preferences of this.erased.has(user) ? [] : all)
+				ok(await once.editor.put(`/api/customers/${user}/preferences`, preferences));
+		for (const config of CONFIGS)
+			ok(await once.admin.patch("/api/settings", { config }));
+		await refresh(once, this.end);
+	}
+}
+
+for (let round = 0; round < ROUNDS; round++)
+	test(`history ${round}: increments and recomputations agree`, async () => {
+		const run = new Run(round);
+		await run.start();
+		while (run.clock < run.end)
+			await run.take_step();
+		await run.tell_once();
+		const [a, b, c] = [await state(run.step), await state(run.whole), await state(run.once)];
 		assert.ok(b.customers.length > PEOPLE / 2 && b.milestones.length > 10);
-		for (const part of Object.keys(b))
-			assert.deepEqual(a[part], b[part], `seed ${SEED}, ${part}`);
+		assert.ok(run.erased.size > 0 && run.opted_out.size > 0 && run.compared.runs > 15);
+		for (const part of Object.keys(a))
+			assert.deepEqual(a[part], b[part], `${run.where}, ${part}`);
+		/* Of whom only traits are known is as old as their row. */
+		const timeless = ({ customers: all, ...rest }) => ({ ...rest, customers: all
+			.filter((row) => row.events_total > 0).map((row) => ({ ...row, stage_since: undefined })) });
+		assert.ok(timeless(a).customers.length > PEOPLE / 2);
+		for (const part of Object.keys(a))
+			assert.deepEqual(timeless(a)[part], timeless(c)[part], `${run.where}, once, ${part}`);
 	});
 
 test("a late event counts on its own day, and moves a milestone back", async () => {
+	await stack.set_clock(new Date());
 	const tenant = await stack.tenant("Late");
 	ok(await tenant.admin.patch("/api/settings", { config: { milestones: [
 		{ name: "set_up", event: "profile_completed" }] } }));
@@ -134,9 +328,9 @@ test("a late event counts on its own day, and moves a milestone back", async () 
 	await send(tenant, [{ user_id: "late", event: "profile_completed", timestamp: at(20).toISOString() },
 		{ user_id: "late", event: "login", timestamp: at(40).toISOString() }]);
 	await stack.batch({ tenant: tenant.id, stage: "refresh" });
-	const { days, milestones, customers } = await state(tenant);
+	const { days, milestones, customers: [customer] } = await state(tenant);
 	assert.deepEqual(days.map((d) => d.day), [40, 20, 3].map((d) => at(d).toISOString().slice(0, 10)));
 	assert.equal(milestones[0].reached_at.getTime(), at(20).getTime());
-	assert.equal(customers[0].first_activity_at.getTime(), at(40).getTime());
-	assert.equal(customers[0].events_total, 3);
+	assert.equal(customer.first_activity_at.getTime(), at(40).getTime());
+	assert.equal(customer.events_total, 3);
 });

@@ -60,12 +60,32 @@ export class Stack {
 	/*
 	 * settings: environment over the defaults. mail: true for .eml files
 	 * in this.mail_dir. site: values for nginx/render. postgres: settings of
-	 * the database server.
+	 * the database server. clock: a Date at which the API's clock stands,
+	 * until set_clock().
 	 */
-	constructor({ settings = {}, mail = false, site = {}, postgres = {} } = {}) {
+	constructor({ settings = {}, mail = false, site = {}, postgres = {}, clock } = {}) {
 		this.home = new_folder("rv-");
 		this.logs = folder(this.home, "logs");
 		this.options = { settings, mail, site, postgres };
+		if (clock) {
+			this.clock_file = join(this.home, "clock.env");
+			this.write_clock(clock);
+		}
+	}
+
+	write_clock(now) {
+		writeFileSync(this.clock_file, `RETIVO_CLOCK=${now.toISOString()}\n`);
+	}
+
+	/* The API's clock stands at now, for whatever is asked from here on. */
+	async set_clock(now) {
+		const before = children(this.api.pid);
+		this.write_clock(now);
+		this.api.signal("SIGHUP");
+		await until("workers with another clock", () => {
+			const pids = children(this.api.pid);
+			return pids.length === before.length && !pids.some((pid) => before.includes(pid));
+		}, 15000, 3);
 	}
 
 	async start() {
@@ -104,8 +124,9 @@ export class Stack {
 	}
 
 	async start_api() {
+		const clock = this.clock_file ? { RETIVO_ENV_FILE: this.clock_file } : {};
 		this.api = new Service("retivo-api", program("retivo-api"), [], {
-			log: join(this.logs, "api.log"), env: this.settings, cwd: "/",
+			log: join(this.logs, "api.log"), env: { ...this.settings, ...clock }, cwd: "/",
 		}).start();
 		await until("retivo-api's socket", () => {
 			if (this.api.ended)
@@ -210,6 +231,9 @@ export class Stack {
 			throw new Error(`the logs tell of trouble:\n${bad.slice(0, 20).join("\n")}`);
 	}
 }
+
+const children = (pid) =>
+	readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
 
 function without_env({ env, ...rest }) {
 	return rest;

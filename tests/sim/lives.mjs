@@ -18,8 +18,9 @@
  *            After 60 days the customer is gone for good.
  *   gone     nothing more.
  *
- * Besides, each customer opts out on any day with chance OPT_OUT, and its
- * last day of activity before a lapse is an active one.
+ * Besides, each customer opts out, or refuses the one channel, on any day
+ * with chance OPT_OUT, and its last day of activity before a lapse is an
+ * active one.
  *
  * truth() is the stage that product and config define for such a life: new on
  * the first day, onboarding up to 14 days or both milestones, recovered for 14

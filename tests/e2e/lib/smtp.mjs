@@ -13,8 +13,10 @@ export class MailServer {
 		this.server = new SMTPServer({
 			authOptional: true, disabledCommands: ["STARTTLS", "AUTH"],
 			disableReverseLookup: true, logger: false, closeTimeout: 1000,
-			onRcptTo: (address, _session, done) => {
+			onRcptTo: async (address, _session, done) => {
 				this.tries.push(address.address);
+				if (this.before_rcpt)
+					await this.before_rcpt(address.address);
 				const rule = this.refuse.get(address.address);
 				if (rule && rule.times-- > 0)
 					return done(Object.assign(new Error("refused by the test"),
@@ -31,7 +33,7 @@ export class MailServer {
 						to: session.envelope.rcptTo.map((r) => r.address),
 						parsed: await simpleParser(raw) });
 					if (this.before_answer)
-						await this.before_answer();
+						await this.before_answer(this.mails.at(-1));
 					done();
 				});
 			},

@@ -66,8 +66,7 @@ INSERT INTO schema_version (version, name) VALUES
 	(15, 'narrow ledger'),
 	(16, 'reach of trials'),
 	(17, 'versions of messages'),
-	(18, 'events by source'),
-	(19, 'fair samples');
+	(18, 'events by source');
 
 -- ---------------------------------------------------------------- global --
 
@@ -311,9 +310,6 @@ CREATE INDEX customers_created ON customers (tenant_id, created_at, user_id);
 CREATE INDEX customers_churned ON customers (tenant_id, stage_since)
 	WHERE lifecycle_stage = 'churned';
 CREATE INDEX customers_email ON customers (tenant_id, lower(email));
--- An order that has nothing to do with anything: its start is a fair sample.
-CREATE INDEX customers_sample ON customers
-	(tenant_id, hashtextextended(user_id, 0));
 
 -- Erased users: keyed hash of the user id; blocks re-creation.
 CREATE TABLE erasures (

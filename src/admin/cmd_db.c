@@ -442,10 +442,6 @@ static const char source_minutes[] =
     "GRANT SELECT, INSERT, UPDATE, DELETE ON source_minutes\n"
     "TO retivo_api, retivo_batch;\n";
 
-static const char fair_samples[] =
-    "CREATE INDEX customers_sample ON customers\n"
-    "(tenant_id, hashtextextended(user_id, 0));\n";
-
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -469,7 +465,6 @@ static const struct step steps[] = {
 	{ 16, "reach of trials", lift_reach, false },
 	{ 17, "versions of messages", message_versions, false },
 	{ 18, "events by source", source_minutes, false },
-	{ 19, "fair samples", fair_samples, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

@@ -196,10 +196,14 @@ static bool drop_ledger(struct op *op, int64_t *ret_rows, bool *ret_more)
 
 	return load_cutoff(op, &cutoff_us) &&
 	       db_list(op, &rows,
-		       "WITH d AS (DELETE FROM score_ledger WHERE tenant_id"
-		       " = $1 AND (user_id, id) IN (SELECT user_id, id"
+		       /* Materialized: read once, also where nothing is known
+			* of a new table's size. */
+		       "WITH o AS MATERIALIZED (SELECT user_id, id"
 		       " FROM score_ledger WHERE tenant_id = $1 AND at < $2"
-		       " LIMIT $3) RETURNING 1) SELECT count(*) AS n FROM d",
+		       " LIMIT $3), d AS (DELETE FROM score_ledger l USING o"
+		       " WHERE l.tenant_id = $1 AND l.user_id = o.user_id"
+		       " AND l.id = o.id RETURNING 1)"
+		       " SELECT count(*) AS n FROM d",
 		       ARG_I64(op->tenant_id), ARG_TIME(cutoff_us),
 		       ARG_I64(CHUNK)) &&
 	       count_gone(&rows, ret_rows, ret_more);
@@ -212,10 +216,11 @@ static bool drop_gates(struct op *op, int64_t *ret_rows, bool *ret_more)
 
 	return load_cutoff(op, &cutoff_us) &&
 	       db_list(op, &rows,
-		       "WITH d AS (DELETE FROM gate_results WHERE tenant_id"
-		       " = $1 AND (user_id, playbook_id) IN (SELECT user_id,"
-		       " playbook_id FROM gate_results WHERE tenant_id = $1"
-		       " AND since < $2 LIMIT $3) RETURNING 1)"
+		       "WITH o AS MATERIALIZED (SELECT user_id, playbook_id"
+		       " FROM gate_results WHERE tenant_id = $1 AND since < $2"
+		       " LIMIT $3), d AS (DELETE FROM gate_results g USING o"
+		       " WHERE g.tenant_id = $1 AND g.user_id = o.user_id"
+		       " AND g.playbook_id = o.playbook_id RETURNING 1)"
 		       " SELECT count(*) AS n FROM d",
 		       ARG_I64(op->tenant_id), ARG_TIME(cutoff_us),
 		       ARG_I64(CHUNK)) &&

@@ -47,6 +47,7 @@ struct login {
 
 struct membership {
 	int64_t tenant_id;
+	int64_t live_id; /* the tenant itself, where it is live */
 	const char *name, *slug, *mode, *role;
 };
 
@@ -154,7 +155,8 @@ static bool load_membership(struct op *op, const char *person_id,
 			    struct db_row *ret)
 {
 	return db_opt(op, ret,
-		      "SELECT s.name, s.slug, t.mode, m.role"
+		      "SELECT s.name, s.slug, t.mode, m.role,"
+		      " coalesce(t.live_tenant_id, t.tenant_id) AS live_id"
 		      " FROM memberships m JOIN tenants t"
 		      " ON t.tenant_id = m.tenant_id JOIN tenant_settings s"
 		      " ON s.tenant_id = m.tenant_id"
@@ -194,6 +196,7 @@ static bool load_memberships(struct op *op, const char *person_id,
 			continue;
 		list[n++] = (struct membership){
 			.tenant_id = op->tenant_id,
+			.live_id = db_i64(&row, "live_id"),
 			.name = db_text(&row, "name"),
 			.slug = db_text(&row, "slug"),
 			.mode = db_text(&row, "mode"),
@@ -246,6 +249,7 @@ static void write_memberships(struct op *op, struct json_out *j,
 	json_pair(j, "name", now->name);
 	json_pair(j, "slug", now->slug);
 	json_pair(j, "mode", now->mode);
+	write_tenant_id(op, j, "live_id", now->live_id);
 	json_close(j);
 	json_pair(j, "role", now->role);
 	json_key(j, "memberships");

@@ -84,13 +84,14 @@ test("a person with an account joins a second tenant and switches", async () => 
 
 	const there = ok(await known.client.post("/api/auth/switch",
 		{ tenant_id: String(tenant.id) }));
-	assert.deepEqual([there.tenant.id, there.role, there.tenant.mode],
-		[String(tenant.id), "admin", "live"]);
+	assert.deepEqual([there.tenant.id, there.role, there.tenant.mode, there.tenant.live_id],
+		[String(tenant.id), "admin", "live", String(tenant.id)]);
 	assert.equal(there.memberships.length, 2);
 	refused(await known.client.get("/api/auth/me"), 401);
 	let now = stack.client.as(there.token);
 	const twin = ok(await now.post("/api/auth/switch", { mode: "test" }));
-	assert.deepEqual([twin.tenant.id, twin.tenant.mode], [String(tenant.test_id), "test"]);
+	assert.deepEqual([twin.tenant.id, twin.tenant.mode, twin.tenant.live_id],
+		[String(tenant.test_id), "test", String(tenant.id)]);
 	now = stack.client.as(twin.token);
 	/* In the twin people are looked at only. */
 	assert.ok(ok(await now.get("/api/team/members")).members.length > 0);

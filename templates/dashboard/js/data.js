@@ -5,6 +5,7 @@
  */
 import { connection, get, query } from "./api.js";
 import { useCallback, useEffect, useRef, useState } from "./html.js";
+import { keep as keepPlace, kept as keptPlace } from "./router.js";
 import { useStore } from "./store.js";
 
 const KEPT_MAX = 100;
@@ -74,7 +75,12 @@ export function useApi(path) {
  */
 export function usePages(path, member, filters = {}, limit = 50) {
 	const key = path + query(filters);
-	const [place, setPlace] = useState({ key, cursors: [null] });
+	const [place, setState] = useState(() => keptPlace(path) ?? { key, cursors: [null] });
+	/* Who comes back finds the page of the list that was left. */
+	const setPlace = (next) => {
+		keepPlace(path, next);
+		setState(next);
+	};
 	const cursors = place.key === key ? place.cursors : [null];
 	const answer = useApi(path + query({ ...filters, limit, cursor: cursors.at(-1) }));
 	const next = answer.data?.next_cursor ?? null;

@@ -24,17 +24,75 @@ const routes = [
 ].map(([pattern, load]) => ({ parts: pattern.split("/").slice(1), load }));
 
 const here = () => ({ path: location.pathname, search: location.search });
+const hrefOf = ({ path, search }) => path + search;
 export const place = store(here());
 
-addEventListener("popstate", () => place.set(here()));
+/* Asked before the page is left: true, or a promise of the person's answer. */
+let mayLeave = () => true;
+export const guardPlace = (guard) => {
+	mayLeave = guard;
+};
 
-export function navigate(to, { replace = false } = {}) {
-	history[replace ? "replaceState" : "pushState"](null, "", to);
-	const before = place.get().path;
+/* Each entry of the history remembers whence it came and how far it was read. */
+history.scrollRestoration = "manual";
+const remember = (more) => history.replaceState({ ...history.state, ...more }, "");
+
+addEventListener("popstate", async () => {
+	if (hrefOf(here()) === hrefOf(place.get()))
+		return;
+	const answer = mayLeave();
+	if (answer !== true) {
+		/* The address is ahead of the page: put it back until there is an answer. */
+		history.pushState(history.state, "", hrefOf(place.get()));
+		if (await answer)
+			history.back();
+		return;
+	}
 	place.set(here());
-	if (place.get().path !== before)
+	scrollBack(history.state?.y ?? 0);
+});
+
+/* The page is drawn before its content is there: try until it is long enough. */
+const SCROLL_TRIES = 60;
+function scrollBack(y, tries = SCROLL_TRIES) {
+	scrollTo(0, y);
+	if (y > 0 && Math.abs(scrollY - y) > 1 && tries > 0)
+		requestAnimationFrame(() => scrollBack(y, tries - 1));
+}
+
+/** @param {{ replace?: boolean, saved?: boolean }} [how] saved: nothing is lost by it */
+export function navigate(to, { replace = false, saved = false } = {}) {
+	const answer = saved || mayLeave();
+	if (answer === true)
+		go(to, replace);
+	else
+		answer.then((yes) => yes && go(to, replace));
+}
+
+function go(to, replace) {
+	const before = place.get();
+	if (replace) {
+		history.replaceState(history.state, "", to);
+	} else {
+		remember({ y: scrollY });
+		history.pushState({ from: hrefOf(before) }, "", to);
+	}
+	place.set(here());
+	if (place.get().path !== before.path)
 		scrollTo(0, 0);
 }
+
+/** To a list: where one came from it, to the same place in it. */
+export function goBack(href) {
+	if (history.state?.from?.split("?")[0] === href)
+		history.back();
+	else
+		navigate(href);
+}
+
+/** What a view wants to find again when this entry of the history is shown again. */
+export const kept = (name) => history.state?.kept?.[name];
+export const keep = (name, value) => remember({ kept: { ...history.state?.kept, [name]: value } });
 
 /** The route of a path with its parameters, or null. */
 export function match(path) {
@@ -65,14 +123,20 @@ document.addEventListener("click", (event) => {
 		link.origin !== location.origin || match(link.pathname) === null)
 		return;
 	event.preventDefault();
-	navigate(link.pathname + link.search);
+	if (link.classList.contains("back"))
+		goBack(link.pathname);
+	else
+		navigate(link.pathname + link.search);
 });
 
-/** The query of the address as an object, and a function that merges into it. */
+/**
+ * The query of the address as an object, and a function that merges into it:
+ * `Back` undoes it, but for what is replaced.
+ */
 export function useQuery() {
 	const { path, search } = useStore(place);
 	const values = Object.fromEntries(new URLSearchParams(search));
-	const merge = useCallback((changes) => {
+	const merge = useCallback((changes, { replace = false } = {}) => {
 		const next = new URLSearchParams(location.search);
 		for (const [key, value] of Object.entries(changes)) {
 			if (value === null || value === undefined || value === "")
@@ -80,7 +144,7 @@ export function useQuery() {
 			else
 				next.set(key, value);
 		}
-		navigate(path + (next.size > 0 ? `?${next}` : ""), { replace: true });
+		navigate(path + (next.size > 0 ? `?${next}` : ""), { replace });
 	}, [path]);
 	return [values, merge];
 }

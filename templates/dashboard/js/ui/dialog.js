@@ -42,13 +42,17 @@ function Question({ title, text, action, danger, input, answer }) {
 		<${Dialog} title=${title} onClose=${() => end(null)}>
 			<form class="form" onSubmit=${(event) => {
 				event.preventDefault();
-				end(input ? value : true);
+				end(input ? value.trim() : true);
 			}}>
 				${text && html`<p class="soft">${text}</p>`}
 				${input && html`
 					<label class="field"><span>${input.label}</span>
 						<textarea autofocus rows=${input.rows ?? 3} value=${value} required=${input.required ?? true}
-							onInput=${(event) => setValue(event.target.value)}></textarea>
+							onInput=${(event) => {
+								/* Blanks are no reason. */
+								event.target.setCustomValidity(event.target.value && !event.target.value.trim() ? "Say it in words" : "");
+								setValue(event.target.value);
+							}}></textarea>
 					</label>`}
 				<div class="actions end">
 					<${Button} autofocus=${!input} onClick=${() => end(null)}>Cancel<//>

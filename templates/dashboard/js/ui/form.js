@@ -4,16 +4,19 @@
  */
 import { html, useId, useState } from "../html.js";
 import { Button } from "./basics.js";
+import { useDirty } from "./dirty.js";
 
 /**
  * @param {object} initial values by field name
  * @param {(values: object) => Promise<void>} send throws ApiError
+ * @param {{ guard?: boolean }} [options] guard: ask before changes are left behind
  */
-export function useForm(initial, send) {
+export function useForm(initial, send, { guard = false } = {}) {
 	const [values, setValues] = useState(initial);
 	const [touched, setTouched] = useState(false);
 	const [busy, setBusy] = useState(false);
 	const [error, setError] = useState(null);
+	useDirty(guard && touched);
 	const submit = async (event) => {
 		event?.preventDefault();
 		if (busy)
@@ -31,6 +34,8 @@ export function useForm(initial, send) {
 	const faults = (error?.details ?? []).map(({ path, message }) => ({ path, message }));
 	return {
 		values, busy, error, submit, touched,
+		/** Something beside the fields was changed. */
+		touch: () => setTouched(true),
 		set: (name, value) => {
 			setTouched(true);
 			setValues((old) => ({ ...old, [name]: value }));
@@ -79,6 +84,10 @@ export function Field({ form, name, path = name, label, hint, type = "text", opt
 					fault.path === path ? fault.message : `${fault.path.slice(path.length + 1)}: ${fault.message}`).join("; ") : hint}</p>`}
 		</div>`;
 }
+
+/** A fault that the form finds itself, as the API would tell it. */
+export const faultAt = (path, message) => Object.assign(new Error("Some of it is not right yet."),
+	{ details: [{ path, message }] });
 
 /** What belongs to no field, and the button. */
 export const Submit = ({ form, children, kind = "primary", whenTouched = false }) => html`

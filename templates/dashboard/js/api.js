@@ -77,14 +77,16 @@ export function query(values) {
 	return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs)}`;
 }
 
-/* While the API is down it is asked again every few seconds. */
+/* While the API is down it is asked again every few seconds, by one timer. */
 const RETRY_MS = 4000;
+let timer = null;
 connection.subscribe(({ down }) => {
-	if (down)
-		setTimeout(probe, RETRY_MS);
+	if (down && timer === null)
+		timer = setTimeout(probe, RETRY_MS);
 });
 
 async function probe() {
+	timer = null;
 	const alive = await fetch("/api/health", { cache: "no-store" })
 		.then((reply) => reply.status === 200 || reply.status === 503 &&
 			reply.json().then((body) => Boolean(body.checks)), () => false)

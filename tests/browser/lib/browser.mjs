@@ -37,8 +37,9 @@ export async function start() {
 const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
 
 /* A page of its own session. quiet: false where trouble is part of the test. */
-export async function open(world, t, { scheme = "light", width = 1280, quiet = true } = {}) {
-	const context = await world.browser.newContext({ ignoreHTTPSErrors: true, colorScheme: scheme, viewport: { width, height: 800 } });
+export async function open(world, t, { scheme = "light", width = 1280, quiet = true, zone } = {}) {
+	const context = await world.browser.newContext({ ignoreHTTPSErrors: true, colorScheme: scheme, viewport: { width, height: 800 },
+		...(zone && { timezoneId: zone }) });
 	context.setDefaultTimeout(10000);
 	const page = await context.newPage();
 	const trouble = [];

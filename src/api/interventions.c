@@ -42,7 +42,9 @@ static const char *const all_channels[] = { "email", "in_app",	 "webhook",
 	" quality_checks, checks_passed, simulated, escalation_id,"            \
 	" (SELECT coalesce(c.name, c.email, c.user_id) FROM customers c"       \
 	" WHERE c.tenant_id = $1 AND c.user_id = interventions.user_id)"       \
-	" AS customer_name"
+	" AS customer_name,"                                                   \
+	" (SELECT c.timezone FROM customers c WHERE c.tenant_id = $1"          \
+	" AND c.user_id = interventions.user_id) AS customer_timezone"
 
 static bool interventions_list(struct op *op, const struct request *rq,
 			       struct response *rs)

@@ -210,6 +210,9 @@ test("one by its id is the row of the list, for viewers and of the own tenant", 
 	const { id } = await make(user);
 	const get = (name, who = tenant.viewer) => who.get(`/api/interventions/${name}`);
 	assert.deepEqual(ok(await get(id)), await the_intervention(tenant, user));
+	assert.equal(ok(await get(id)).customer_timezone, null);
+	ok(await tenant.ingest.track({ user_id: user, event: "$identify", properties: { timezone: "Asia/Tokyo" } }));
+	assert.equal(ok(await get(id)).customer_timezone, "Asia/Tokyo");
 	const { id: escalation } = ok(await tenant.editor.post("/api/escalations",
 		{ user_id: user, playbook_id: playbook, severity: "Low", reason: "asked" }), 201);
 	assert.equal(ok(await get(escalation)).channel, "escalate");

@@ -70,14 +70,17 @@ export const Health = ({ value }) => html`
 export const Meter = ({ share, tone = "chart" }) => html`
 	<span class="track" aria-hidden="true"><span style=${{ width: `${share * 100}%`, background: `var(--${tone})` }}></span></span>`;
 
-/** "3 days ago" with the exact time in the reader's zone, and the customer's. */
-export function Time({ at, zone, exact }) {
+/**
+ * "3 days ago" with the exact time in the reader's zone, and the customer's:
+ * on hovering, or where it matters (`exact`, `beside`) to be read.
+ */
+export function Time({ at, zone, exact, beside }) {
 	if (!at)
 		return html`<span class="faint">never</span>`;
 	const there = elsewhere(at, zone);
 	return html`
 		<time datetime=${at} title=${moment(at) + (there ? ` · ${there}` : "")}>
-			${exact ? moment(at) : ago(at)}${exact && there && html` <span class="faint there">${there}</span>`}
+			${exact ? moment(at) : ago(at)}${(exact || beside) && there && html` <span class="faint there">${there}</span>`}
 		</time>`;
 }
 

@@ -84,11 +84,14 @@ function go(to, replace) {
 
 /** To a list: where one came from it, to the same place in it. */
 export function goBack(href) {
-	if (history.state?.from?.split("?")[0] === href)
+	if (cameFrom() === href)
 		history.back();
 	else
 		navigate(href);
 }
+
+/** The path of the page before this one, or null. */
+export const cameFrom = () => history.state?.from?.split("?")[0] ?? null;
 
 /** What a view wants to find again when this entry of the history is shown again. */
 export const kept = (name) => history.state?.kept?.[name];

@@ -3,37 +3,48 @@ import { api } from "../api.js";
 import { useApi, usePages } from "../data.js";
 import { Activity } from "../charts/activity.js";
 import { channelName, clock, clockThere, count, dayName, elsewhere, percent, plain, words } from "../format.js";
-import { html, useState } from "../html.js";
-import { navigate } from "../router.js";
+import { html, useRef, useState } from "../html.js";
+import { cameFrom, navigate } from "../router.js";
 import { may } from "../session.js";
 import { Badge, Button, Card, Facts, Failure, Health, Icon, Load, Meter, Page, Skeleton, Tabs, Time } from "../ui/basics.js";
 import { ask } from "../ui/dialog.js";
 import { Pager } from "../ui/table.js";
 import { attempt, toast } from "../ui/toast.js";
+import { WhyCard, WriteDialog } from "./customer_why.js";
+
+const lists = { "/escalations": "Escalations", "/interventions": "Interventions", "/playbooks": "Playbooks", "/": "Overview" };
 
 export default function Customer({ id }) {
 	const path = `/api/customers/${encodeURIComponent(id)}`;
 	const answer = useApi(path);
-	const name = answer.data?.customer.name ?? "Customer";
+	const [writing, setWriting] = useState(false);
+	const customer = answer.data?.customer;
+	const name = customer?.name ?? "Customer";
+	const from = useRef(cameFrom()).current;
+	const back = lists[from] ? { href: from, text: lists[from] } : { href: "/customers", text: "Customers" };
 	const erase = async () => {
 		const sure = await ask({ title: `Erase ${name}?`, danger: true, action: "Erase for ever",
-			text: "Events, scores and messages of this customer are deleted. This cannot be undone, and the id can never be tracked again." });
+			text: "Events, scores and messages of this customer are deleted. This cannot be undone, and the id can never be " +
+				"tracked again." });
 		if (sure && await attempt(() => api("DELETE", path))) {
 			toast(`${name} is erased.`);
 			navigate("/customers");
 		}
 	};
 	return html`
-		<${Page} title=${name} back=${{ href: "/customers", text: "Customers" }} actions=${answer.data && html`
+		<${Page} title=${name} back=${back} actions=${customer && html`
+			${may("editor") && html`<${Button} icon="interventions" onClick=${() => setWriting(true)}>Write a message<//>`}
 			<a class="button" href=${`${path}/export`} download=${`${id}.json`}>Export</a>
 			${may("admin") && html`<${Button} kind="danger" icon="trash" onClick=${erase}>Erase<//>`}`}>
 			<${Load} of=${answer} lines=${12}>${(data) => html`<${Detail} data=${data} path=${path} reload=${answer.reload} />`}<//>
+			${writing && html`<${WriteDialog} customer=${customer} onClose=${() => setWriting(false)} />`}
 		<//>`;
 }
 
 function Detail({ data: { customer }, path, reload }) {
 	return html`<div class="detail"><div>
-			<${Past} path=${path} /><${Scores} of=${customer} path=${path} /><${Timeline} path=${path} zone=${customer.timezone} /></div><div>
+			<${Past} path=${path} /><${Scores} of=${customer} path=${path} />
+			<${WhyCard} customer=${customer} /><${Timeline} path=${path} zone=${customer.timezone} /></div><div>
 			<${About} of=${customer} /><${Milestones} of=${customer.milestone_progress ?? []} />
 			<${Preferences} of=${customer} path=${path} reload=${reload} /></div></div>`;
 }

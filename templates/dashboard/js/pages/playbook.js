@@ -1,14 +1,16 @@
 /* One playbook: whom it is for, how it speaks, what holds it back. */
 import { api } from "../api.js";
-import { useApi, usePages } from "../data.js";
+import { useApi, usePages, useSettled } from "../data.js";
 import { channelName, plain, percent, plural, words } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
+import { useQuery } from "../router.js";
 import { may } from "../session.js";
 import { Backtest } from "../ui/backtest.js";
 import { Badge, Button, Card, Empty, Facts, Failure, Load, Page, Skeleton, Time } from "../ui/basics.js";
 import { ask } from "../ui/dialog.js";
 import { Pager } from "../ui/table.js";
 import { attempt, toast } from "../ui/toast.js";
+import { Why } from "../ui/why.js";
 
 export default function Playbook({ id }) {
 	const answer = useApi("/api/playbooks");
@@ -60,11 +62,37 @@ function Detail({ book, reload }) {
 			<${Card} title="Done when"><${Clauses} of=${book.exit_conditions ?? {}} none="No condition ends it early." /><//>
 			<${Card} title="What it says"><div class="form">${hints.subject && html`<p class="subject"><span class="faint">Subject</span> <strong>${hints.subject}</strong></p>`}
 				${hints.message ? html`<div class="message">${hints.message}</div>` : html`<p class="soft">The planner writes each message.</p>`}</div><//>
+			<${WhyCard} book=${book} />
 			<${Backtest} path=${`/api/playbooks/${book.id}/backtest`} /></div><div>
 			<${Card} title="State"><${Facts} of=${[["State", html`<${Badge} value=${book.status} />`], ["Since", html`<${Time} at=${book.status_changed_at} />`], ["Area", words(book.lifecycle_area)], ["Success", percent(book.success_rate)], ["Version", book.version]]} /><//>
 			<${Card} title="Limits"><${Facts} of=${limitsOf(book.constraints ?? {})} /><//>
 			<${Card} title="How it speaks"><${Facts} of=${pairs(hints, ["subject", "message", "messages"])} /><//>
 			<${Versions} book=${book} reload=${reload} /></div></div>`;
+}
+
+/* One customer is chosen; the answer has each condition and each gate. */
+function WhyCard({ book }) {
+	const [{ customer }, setQuery] = useQuery();
+	const [text, setText] = useState("");
+	const search = useSettled(text.trim());
+	const found = useApi(search ? `/api/customers?limit=6&search=${encodeURIComponent(search)}` : null);
+	const choose = (one) => {
+		setText("");
+		setQuery({ customer: one.id }, { replace: true });
+	};
+	return html`
+		<${Card} title="Why, or why not" actions=${customer && html`
+			<a class="link" href=${`/customers/${encodeURIComponent(customer)}?why=${book.id}`}>${customer}</a>`}>
+			<div class="form">
+				<label class="field"><span>Customer</span>
+					<input value=${text} placeholder="Name, email, company or id" onInput=${(event) => setText(event.target.value)} /></label>
+				${search && found.data && html`<ul class="list">${found.data.customers.map((one) => html`
+					<li key=${one.id}><button type="button" class="link" onClick=${() => choose(one)}>${one.name}</button>
+						<span class="faint">${one.id}</span></li>`)}
+					${found.data.customers.length === 0 && html`<li class="soft">No customer matches.</li>`}</ul>`}
+				${customer ? html`<${Why} key=${customer} playbookId=${book.id} userId=${customer} />`
+					: html`<p class="soft">Choose a customer to see which conditions and gates are open to them.</p>`}
+			</div><//>`;
 }
 
 const parts = ["name", "entry_conditions", "exit_conditions", "constraints", "strategy_hints"];

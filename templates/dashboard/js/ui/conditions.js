@@ -25,37 +25,38 @@ export const namesOf = (config) => ({
  * @param {Array} props.rows
  * @param {(rows: Array) => void} props.onChange
  * @param {{ milestones: string[], segments: string[] }} props.names of the tenant
+ * @param {string} [props.only] the one field that fits here, without groups
  */
-export function Builder({ rows, onChange, names, label, empty, depth = 0 }) {
+export function Builder({ rows, onChange, names, label, empty, only, depth = 0 }) {
 	const put = (i, row) => onChange(rows.map((old, k) => k === i ? row : old));
 	const add = (...more) => onChange([...rows, ...more]);
-	const start = () => [newRow("lifecycle_stage", names)];
+	const start = () => [newRow(only ?? "lifecycle_stage", names)];
 	return html`
 		<div class="builder" role="group" aria-label=${label}>
 			${rows.length === 0 && html`<p class="soft">${empty}</p>`}
 			${rows.map((row, i) => html`
 				<div class="builder-row" key=${i}>
 					<span class="faint and">${i > 0 ? "and" : "if"}</span>
-					<${Part} row=${row} put=${(next) => put(i, next)} names=${names} depth=${depth} />
+					<${Part} row=${row} put=${(next) => put(i, next)} names=${names} only=${only} depth=${depth} />
 					<${IconButton} icon="close" label="Remove this condition"
 						onClick=${() => onChange(rows.filter((_, k) => k !== i))} />
 				</div>`)}
 			<div class="actions">
 				<${Button} class="small" onClick=${() => add(...start())}>Add a condition<//>
-				${depth < DEPTH_OFFERED && html`
+				${depth < DEPTH_OFFERED && !only && html`
 					<${Button} class="small" onClick=${() => add({ field: "any", groups: [start(), start()] })}>Add alternatives<//>
 					<${Button} class="small" onClick=${() => add({ field: "not", rows: start() })}>Add an exception<//>`}
 			</div>
 		</div>`;
 }
 
-function Part({ row, put, names, depth }) {
+function Part({ row, put, names, only, depth }) {
 	if (row.field === "any")
 		return html`<${Groups} row=${row} put=${put} names=${names} depth=${depth} />`;
 	if (row.field === "not")
 		return html`<${Exception} row=${row} put=${put} names=${names} depth=${depth} />`;
 	return html`<div class="builder-fields">${row.field === "json" ? html`<${Json} row=${row} put=${put} />`
-		: html`<${Row} row=${row} put=${put} names=${names} />`}</div>`;
+		: html`<${Row} row=${row} put=${put} names=${names} only=${only} />`}</div>`;
 }
 
 function Groups({ row, put, names, depth }) {
@@ -91,12 +92,12 @@ const Select = ({ label, value, options, onChange }) => html`
 /* What the tenant has not (yet), or has no longer, is offered where it stands. */
 const namesWith = (list, value) => [...new Set([...list, ...[value].flat().filter(Boolean)])];
 
-function Row({ row, put, names }) {
+function Row({ row, put, names, only }) {
 	const set = (changes) => put(changed(row, changes));
 	const { kind } = fieldOf(row.field);
 	const has = { milestone: names.milestones.length > 0, segment: names.segments.length > 0 };
 	const offered = Object.entries({ ...fields, ...others })
-		.filter(([field]) => (has[field] ?? true) || field === row.field).map(([field, { label }]) => [field, label]);
+		.filter(([field]) => field === row.field || (only ? field === only : has[field] ?? true)).map(([field, { label }]) => [field, label]);
 	const Input = (name, label, more) => html`
 		<input aria-label=${label} value=${row[name]} onInput=${(event) => set({ [name]: event.target.value })} ...${more} />`;
 	const Op = () => html`

@@ -13,8 +13,13 @@ export function Dialog({ title, onClose, children, wide }) {
 	}, []);
 	return html`
 		<dialog ref=${node} class=${wide ? "wide" : ""} aria-label=${title} onClose=${onClose}
+			onCancel=${(event) => {
+				event.preventDefault();
+				onClose();
+			}}
 			onClick=${(event) => event.target === node.current && onClose()}>
-			<div class="dialog"><div class="dialog-head"><h2>${title}</h2><${IconButton} icon="close" label="Close" onClick=${onClose} /></div>${children}</div>
+			<div class="dialog"><div class="dialog-head"><h2>${title}</h2>
+				<${IconButton} icon="close" label="Close" onClick=${onClose} /></div>${children}</div>
 		</dialog>`;
 }
 

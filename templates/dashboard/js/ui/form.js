@@ -52,11 +52,11 @@ export function useForm(initial, send, { guard = false } = {}) {
 
 /**
  * One field with its label, hint and faults. `path` is the API's name of it
- * where that is not `name`; `options` makes a select: [[value, text], …].
+ * where that is not `name`, `also` one whose faults are shown here too; `options` makes a select: [[value, text], …].
  */
-export function Field({ form, name, path = name, label, hint, type = "text", options, rows, ...rest }) {
+export function Field({ form, name, path = name, also, label, hint, type = "text", options, rows, ...rest }) {
 	const id = useId();
-	const faults = form.faultsOf(path);
+	const faults = [...form.faultsOf(path), ...form.faultsOf(also).filter((fault) => fault.path === also)];
 	const shared = {
 		id, name, value: form.values[name] ?? "",
 		"aria-invalid": faults.length > 0 ? "true" : undefined,
@@ -81,7 +81,7 @@ export function Field({ form, name, path = name, label, hint, type = "text", opt
 					: html`<input ...${shared} type=${type} onInput=${change} />`}
 			${(hint || faults.length > 0) && html`<p class=${faults.length > 0 ? "hint error" : "hint"} id=${`${id}-note`}>
 				${faults.length > 0 ? faults.map((fault) =>
-					fault.path === path ? fault.message : `${fault.path.slice(path.length + 1)}: ${fault.message}`).join("; ") : hint}</p>`}
+					fault.path === path || fault.path === also ? fault.message : `${fault.path.slice(path.length + 1)}: ${fault.message}`).join("; ") : hint}</p>`}
 		</div>`;
 }
 

@@ -158,10 +158,16 @@ test("shadow mode counts down, second by second", async (t) => {
 	await sign_in(world, page, "admin");
 	await page.goto(`${world.url}/settings/shadow`);
 	await page.getByRole("button", { name: "Start for 72 hours" }).click();
+	await page.getByRole("dialog").getByRole("button", { name: "Start it" }).click();
 	const timer = page.getByRole("timer");
 	await timer.getByText(/^71:59:\d\d$/).waitFor();
 	const first = await timer.locator("strong").textContent();
 	await page.waitForFunction((text) => document.querySelector("[role=timer] strong").textContent !== text, first);
 	await page.getByRole("button", { name: "End it now" }).click();
+	const question = page.getByRole("dialog", { name: "End shadow mode?" });
+	await question.getByRole("button", { name: "Cancel" }).click();
+	await timer.waitFor();
+	await page.getByRole("button", { name: "End it now" }).click();
+	await question.getByRole("button", { name: "End it, send again" }).click();
 	await page.getByText("Shadow mode is off.").waitFor();
 });

@@ -14,7 +14,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 export const password = "correct horse battery";
 
 export const pages = ["/", "/customers", "/customers/u-1", "/interventions", "/interventions?status=all", "/escalations", "/playbooks", "/playbooks/new", "/playbooks/new?from=win-back-7-days", "/playbooks/library", "/playbooks/backtest", "/analytics",
-	...["general", "sending", "brand", "lifecycle", "shadow", "keys", "connectors", "team", "plan", "webhooks", "audit"].map((name) => `/settings/${name}`)];
+	...["general", "sending", "brand", "definitions", "lifecycle", "shadow", "keys", "connectors", "team", "plan", "webhooks", "audit"].map((name) => `/settings/${name}`)];
 
 /* A tenant with three customers, a playbook, two messages and a case. */
 export async function start() {

@@ -9,7 +9,7 @@ import { count, percent, plural, words } from "../format.js";
 import { html } from "../html.js";
 import { useQuery } from "../router.js";
 import { Badge, Card, Empty, Load, Page, Tabs, Tiles } from "../ui/basics.js";
-import { through } from "./overview.js";
+import { nobody, through } from "./overview.js";
 
 const ranges = { "7d": 7, "30d": 30, "90d": 90 };
 const verdicts = { better: ["good", "Better"], worse: ["bad", "Worse"], not_enough_data: ["plain", "Not enough data yet"] };
@@ -36,7 +36,7 @@ function Numbers({ data: { kpis, roi, outcome_stats: outcomes } }) {
 		["Success when sent", share(roi.intervention_success_rate), { note: "of messages sent in this time" }],
 		["Won back", count(roi.recovered_users), { note: "recovered after a message" }],
 		["Days to success", roi.avg_time_to_outcome_days ? roi.avg_time_to_outcome_days.toFixed(1) : "–", { note: "from sending, on average" }],
-		["Churn", percent(kpis.churn_rate, 1)],
+		["Churn", nobody(kpis) ? "–" : percent(kpis.churn_rate, 1)],
 	]} />`;
 }
 

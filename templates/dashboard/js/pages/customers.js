@@ -27,7 +27,7 @@ export default function Customers() {
 	const settled = useSettled(text);
 	useEffect(() => {
 		if (settled !== (search ?? ""))
-			setQuery({ search: settled });
+			setQuery({ search: settled }, { replace: true });
 	}, [settled]);
 	useEffect(() => {
 		if (find)

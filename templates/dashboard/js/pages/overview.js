@@ -54,6 +54,9 @@ function since({ daily, range }, part, names) {
 	return change === 0 ? null : `${change > 0 ? "+" : "−"}${count(Math.abs(change))} in ${Math.min(parseInt(range, 10), daily.length)} days`;
 }
 
+/* Who was there at the beginning is kept or lost; of nobody neither can be said. */
+export const nobody = (kpis) => kpis.retention_rate === 0 && kpis.churn_rate === 0;
+
 function Numbers({ data }) {
 	const at = Object.fromEntries(data.lifecycle_distribution.map((row) => [row.lifecycle_stage, row.count]));
 	const planned = data.intervention_stats.find((row) => row.status === "planned")?.count ?? 0;
@@ -61,7 +64,7 @@ function Numbers({ data }) {
 		["Customers", count(data.kpis.total_users), { href: "/customers" }],
 		["At risk", count(at.at_risk ?? 0), { href: "/customers?stage=at_risk", note: since(data, "stages", ["at_risk"]) }],
 		["Churned", count(at.churned ?? 0), { href: "/customers?stage=churned", note: since(data, "stages", ["churned"]) }],
-		["Retention", percent(data.kpis.retention_rate, 1)],
+		["Retention", nobody(data.kpis) ? "–" : percent(data.kpis.retention_rate, 1)],
 		["To approve", count(planned), { href: "/interventions" }],
 		["Positive outcomes", data.outcome_stats.length === 0 ? "–" : percent(data.kpis.positive_outcome_rate)],
 	]} />`;

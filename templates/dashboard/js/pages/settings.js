@@ -5,6 +5,7 @@ import { may } from "../session.js";
 import { Empty, Load, Page } from "../ui/basics.js";
 import { Audit } from "./settings/audit.js";
 import { Connectors } from "./settings/connectors.js";
+import { Definitions } from "./settings/definitions.js";
 import { Brand, General, Sending } from "./settings/general.js";
 import { Keys } from "./settings/keys.js";
 import { Lifecycle } from "./settings/lifecycle.js";
@@ -13,7 +14,9 @@ import { Plan, Team } from "./settings/team.js";
 import { Webhooks } from "./settings/webhooks.js";
 
 const sections = [
-	["general", "General", General], ["sending", "Sending", Sending], ["brand", "Brand", Brand], ["lifecycle", "Stages and scores", Lifecycle], ["shadow", "Shadow mode", Shadow],
+	["general", "General", General], ["sending", "Sending", Sending], ["brand", "Brand", Brand],
+	["definitions", "Definitions and limits", Definitions], ["lifecycle", "Stages and scores", Lifecycle],
+	["shadow", "Shadow mode", Shadow],
 	["keys", "API keys", Keys], ["connectors", "Connectors", Connectors], ["team", "Team", Team], ["plan", "Plan", Plan],
 	["webhooks", "Webhooks", Webhooks, "admin"], ["audit", "Audit log", Audit, "admin"],
 ];
@@ -31,8 +34,12 @@ export default function Settings({ section = "general" }) {
 	return html`
 		<${Page} title=${chosen ? `Settings: ${chosen[1]}` : "Settings"}>
 			<div class="sections">
-				<ul aria-label="Sections" ref=${strip}>${offered.map(([key, text]) => html`<li key=${key}><a href=${`/settings/${key}`} aria-current=${key === section ? "page" : undefined}>${text}</a></li>`)}</ul>
-				<div>${chosen ? html`<${Load} of=${settings}>${(data) => html`<${chosen[2]} data=${data} reload=${settings.reload} />`}<//>` : html`<${Empty} title="There is no such section" />`}</div>
+				<ul aria-label="Sections" ref=${strip}>${offered.map(([key, text]) => html`
+					<li key=${key}><a href=${`/settings/${key}`}
+						aria-current=${key === section ? "page" : undefined}>${text}</a></li>`)}</ul>
+				<div>${chosen ? html`<${Load} of=${settings}>${(data) => html`
+						<${chosen[2]} data=${data} reload=${settings.reload} />`}<//>`
+					: html`<${Empty} title="There is no such section" />`}</div>
 			</div>
 		<//>`;
 }

@@ -13,9 +13,12 @@ const fields = [
 	["lifecycle", "new_max_days", "New for at most (days)", 1, 1], ["lifecycle", "onboarding_max_days", "Onboarding for at most (days)", 14, 1],
 	["lifecycle", "at_risk_days", "At risk after (silent days)", 7, 1], ["lifecycle", "churned_days", "Churned after (silent days)", 30, 1],
 	["lifecycle", "recovered_days", "Recovered for (days)", 14, 1], ["lifecycle", "drop_ratio", "At risk if activity falls to (share)", 0.5, 0.05],
+	["lifecycle", "drop_min_events", "of at least so many events before", 10, 1],
 	["health", "engagement", "Engagement", 0.5, 0.05], ["health", "activation", "Activation", 0.2, 0.05], ["health", "risk", "Absence of risk", 0.3, 0.05],
 	["engagement", "frequency", "Active days", 0.4, 0.05], ["engagement", "breadth", "Different events", 0.2, 0.05],
 	["engagement", "recency", "Recency", 0.25, 0.05], ["engagement", "milestones", "Retention milestones", 0.15, 0.05],
+	["engagement", "full_frequency_days", "Active days of 14 that count as all", 10, 1],
+	["engagement", "full_breadth_names", "Different events that count as all", 8, 1],
 	["risk", "inactivity", "Inactivity", 0.5, 0.05], ["risk", "decline", "Decline", 0.3, 0.05], ["risk", "activation", "Missing activation", 0.2, 0.05],
 	["risk", "medium", "Medium from", 0.3, 0.05], ["risk", "high", "High from", 0.55, 0.05], ["risk", "critical", "Critical from", 0.8, 0.05],
 ];
@@ -36,7 +39,7 @@ export function Lifecycle({ data: { tenant }, reload }) {
 		await api("PATCH", "/api/settings", { config: configOf(values, config) });
 		await reload();
 		toast("Saved. Everybody is scored anew with the next run of the batch.");
-	});
+	}, { guard: true });
 	return html`
 		<form class="form" onSubmit=${form.submit}>
 			<div class="detail"><fieldset class="form" disabled=${!may("admin")}>${sections.map(([section, title]) => html`
@@ -49,12 +52,13 @@ export function Lifecycle({ data: { tenant }, reload }) {
 
 /* Asked while somebody types; nothing is stored. */
 function Preview({ config, touched }) {
-	const text = useSettled(JSON.stringify(config), 400);
+	const wanted = JSON.stringify(config);
+	const text = useSettled(wanted, 400);
 	const [seen, setSeen] = useState({});
 	useEffect(() => {
 		const stop = new AbortController();
 		api("POST", "/api/settings/lifecycle/preview", { config: JSON.parse(text) }, { signal: stop.signal })
-			.then((data) => setSeen({ data }), (error) => error.name !== "AbortError" && setSeen({ error }));
+			.then((data) => setSeen({ text, data }), (error) => error.name !== "AbortError" && setSeen({ text, error }));
 		return () => stop.abort();
 	}, [text]);
 	if (seen.error?.status === 400)
@@ -68,7 +72,8 @@ function Preview({ config, touched }) {
 	const Line = (name, a, b) => html`<tr key=${name}><td>${words(name)}</td><td class="number">${count(a)}</td><td class="number">${count(b)}</td>
 		<td class="number">${b === a ? html`<span class="faint">same</span>` : html`<b>${b > a ? "+" : "−"}${count(Math.abs(b - a))}</b>`}</td></tr>`;
 	return html`
-		<${Card} title="What it would do" actions=${html`<span class="soft">${touched ? `${count(changed)} of ${count(customers)} customers would change (${percent(customers ? changed / customers : 0)})`
+		<${Card} title="What it would do" actions=${html`<span class="soft">${touched && seen.text !== wanted ? "Counting…"
+			: touched ? `${count(changed)} of ${count(customers)} customers would change (${percent(customers ? changed / customers : 0)})`
 			: `${count(customers)} customers`}${sampled ? `, a fair sample of ${count(total)}` : ""}</span>`}>
 			<div class="table-scroll" tabindex="0" role="region" aria-label="Now and then"><table>
 				<thead><tr><th scope="col">Customers</th><th scope="col" class="number">Now</th><th scope="col" class="number">Then</th><th scope="col" class="number">Change</th></tr></thead>

@@ -12,8 +12,8 @@
 
 #define DAYS_DEFAULT 30
 
-/* So many days of customers in one answer. */
-#define CUSTOMER_DAYS_MAX 150000
+/* engine/backtest.h: some four seconds of one core. */
+#define WORK_MAX 6000000
 
 struct backtest_in {
 	int64_t days;
@@ -37,7 +37,7 @@ static bool run(struct op *op, const struct request *rq, struct response *rs,
 	const struct backtest_options options = {
 		.playbook_id = playbook_id,
 		.days = in.days,
-		.customers_max = CUSTOMER_DAYS_MAX / in.days,
+		.work_max = WORK_MAX,
 	};
 	response_json_begin(rs, 200, &j);
 	json_open(&j, '{');

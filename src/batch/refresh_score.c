@@ -249,7 +249,7 @@ bool refresh_score(struct op *op, const struct tenant_config *config,
 	*ret_changed = 0;
 	if (users->count == 0)
 		return true;
-	if (!features_load(op, config, users->ids, users->count, false, &rows))
+	if (!features_load(op, config, users->ids, users->count, &rows))
 		return false;
 	columns_init(op->arena, &w, rows.count);
 	changes_init(op->arena, &c, rows.count);

@@ -10,6 +10,8 @@
 #include "engine/backtest_parts.h"
 #include "engine/decide.h"
 
+#include <math.h>
+
 #define CHUNK 2000
 
 enum fate { FATE_PENDING, FATE_POSITIVE, FATE_NEGATIVE, FATE_NEUTRAL, FATES };
@@ -75,6 +77,7 @@ struct backtest {
 	struct tally *tallies;
 	int64_t *spent; /* messages of the day, over all playbooks */
 	double share;	/* of the customers that are looked at */
+	int64_t all;	/* customers that there are */
 	int64_t customers;
 	struct contact *listed;
 	size_t listed_count;
@@ -88,6 +91,7 @@ struct chunk {
 	struct pair *pairs; /* [customer × playbook_count + playbook] */
 	unsigned char
 	    *sent; /* [customer × days + day]: messages, for the cap */
+	struct past_chunk past;
 };
 
 /* The end of the day, or now for the last. */
@@ -220,13 +224,15 @@ static enum shut gate_of(const struct backtest *b, const struct chunk *k,
 	return SHUTS;
 }
 
+/* A sample has its share of them. */
 static bool has_budget(const struct backtest *b, const struct tally *t,
 		       const struct playbook *pb, int64_t day)
 {
-	int64_t all = b->tenant.config.daily_budget;
+	double all = (double)b->tenant.config.daily_budget * b->share;
+	double own = (double)pb->max_per_day * b->share;
 
-	return (all == 0 || b->spent[day] < all) &&
-	       (pb->max_per_day == 0 || t->spent[day] < pb->max_per_day);
+	return (all == 0 || (double)b->spent[day] < all) &&
+	       (own == 0 || (double)t->spent[day] < own);
 }
 
 static struct contact *new_contact(struct backtest *b, struct chunk *k)
@@ -333,8 +339,7 @@ static bool load_day(struct backtest *b, struct chunk *k, struct arena *scratch,
 	arena_reset(scratch);
 	op.arena = scratch;
 	op.now_us = day_end(k->op, b, day);
-	ok = past_day_load(&op, &b->tenant.config, b->playbooks,
-			   b->playbook_count, k->ids, k->count, &past);
+	ok = past_day_load(&op, &k->past, &past);
 	if (ok)
 		walk_day(b, k, &past, day);
 	else
@@ -364,8 +369,9 @@ static void free_arena(void *arena)
 static bool walk_chunk(struct op *op, struct backtest *b, struct chunk *k)
 {
 	size_t pairs = k->count * b->playbook_count;
+	int64_t last = op->now_us / US_PER_DAY;
 	struct arena *scratch = arena_new();
-	bool ok = true;
+	bool ok;
 
 	arena_defer(op->arena, free_arena, scratch);
 	k->op = op;
@@ -374,6 +380,12 @@ static bool walk_chunk(struct op *op, struct backtest *b, struct chunk *k)
 			      k->count *(size_t)b->options->days);
 	for (size_t i = 0; i < pairs; i++)
 		k->pairs[i].sent_day = -1;
+	k->past = (struct past_chunk){ .config = &b->tenant.config,
+				       .playbooks = b->playbooks,
+				       .playbook_count = b->playbook_count,
+				       .user_ids = k->ids,
+				       .count = k->count };
+	ok = past_chunk_load(op, last - b->options->days + 1, last, &k->past);
 	for (int64_t day = 0; ok && day < b->options->days; day++)
 		ok = load_day(b, k, scratch, day);
 	if (ok)
@@ -472,20 +484,43 @@ static bool load_playbooks(struct op *op, struct backtest *b)
 	return true;
 }
 
+static int64_t count_clauses(struct op *op, const struct condition *cond)
+{
+	struct condition_clause *clauses;
+	size_t n = 0;
+
+	if (cond != NULL)
+		condition_clauses(op->arena, cond, &clauses, &n);
+	return (int64_t)n;
+}
+
+/* So many customers are as much work as there may be; at least one. */
+static int64_t customers_max(struct op *op, const struct backtest *b)
+{
+	int64_t day = BACKTEST_WORK_DAY, most;
+
+	for (size_t p = 0; p < b->playbook_count; p++)
+		day += count_clauses(op, b->playbooks[p].entry) +
+		       count_clauses(op, b->playbooks[p].exit);
+	most = b->options->work_max /
+	       (BACKTEST_WORK_CUSTOMER + b->options->days * day);
+	return most > 0 ? most : 1;
+}
+
 static bool load_share(struct op *op, struct backtest *b)
 {
 	struct db_row row;
-	int64_t all;
 
 	if (!db_one(op, &row,
 		    "SELECT count(*) AS all FROM customers"
 		    " WHERE tenant_id = $1 AND tracked",
 		    ARG_I64(op->tenant_id)))
 		return false;
-	all = db_i64(&row, "all");
-	b->share = b->options->customers_max > 0 && all > 0
-		       ? (double)b->options->customers_max / (double)all
-		       : 1;
+	b->all = db_i64(&row, "all");
+	b->share = 1;
+	if (b->options->work_max > 0 && b->all > 0)
+		b->share =
+		    fmin(1, (double)customers_max(op, b) / (double)b->all);
 	return true;
 }
 
@@ -569,6 +604,7 @@ static void write_all(struct op *op, struct json_out *j,
 	json_pair(j, "from", day_word(op, b, 0));
 	json_pair(j, "to", day_word(op, b, b->options->days - 1));
 	write_count(j, "customers", b->customers);
+	write_count(j, "customers_total", b->all);
 	json_key(j, "sampled");
 	json_boolean(j, b->share < 1);
 	json_key(j, "playbooks");

@@ -10,7 +10,9 @@
  * today (an opt-out counts from its day); each message goes on its day,
  * whoever approves it and whatever the quality checks say; the customers did
  * not get the messages, so their fate says what the playbook aims at, not what
- * it does. For that compare the holdout's, and, once it runs, lift.
+ * it does. For that compare the holdout's, and, once it runs, lift. With a
+ * sample all counts are those of the sample, and the daily budgets shrink with
+ * it.
  */
 #ifndef ENGINE_BACKTEST_H
 #define ENGINE_BACKTEST_H
@@ -20,12 +22,21 @@
 #define BACKTEST_DAYS_MAX 90
 #define BACKTEST_LISTED	  200 /* contacts that are told one by one */
 
+/*
+ * Work, in clauses looked at: of a customer BACKTEST_WORK_CUSTOMER, and for
+ * each day BACKTEST_WORK_DAY and every clause of every playbook. The fixed
+ * parts are what reading a history and making a day's state take, measured
+ * against a clause.
+ */
+#define BACKTEST_WORK_CUSTOMER 600
+#define BACKTEST_WORK_DAY      8
+
 struct json_out;
 
 struct backtest_options {
 	const char *playbook_id; /* any status; NULL: all active ones */
 	int64_t days;		 /* 1 to BACKTEST_DAYS_MAX, today the last */
-	int64_t customers_max;	 /* a stable sample when more; 0: all */
+	int64_t work_max; /* a stable sample when it would be more; 0: all */
 };
 
 /*

@@ -6,7 +6,7 @@
 
 #include "engine/arbitrate.h"
 #include "engine/backtest.h"
-#include "engine/score.h"
+#include "engine/past.h"
 
 /* Of a customer at the end of one day. */
 struct past_state {
@@ -31,14 +31,29 @@ struct past_day {
 	unsigned char *marks;	   /* [customer × playbook_count + playbook] */
 };
 
+/* Customers sorted by user_id, and what past_chunk_load() finds of them. */
+struct past_chunk {
+	const struct tenant_config *config;
+	const struct playbook *playbooks;
+	size_t playbook_count;
+	const char *const *user_ids;
+	size_t count;
+
+	struct past *past;
+	unsigned char
+	    *fixed; /* marks that stand on every day, as in past_day */
+	int64_t *opted_out_us; /* by customer; INT64_MAX: not */
+};
+
+/* arena: the history for the days (since 1970) from first to last. */
+MUST_CHECK bool past_chunk_load(struct op *op, int64_t first, int64_t last,
+				struct past_chunk *k);
+
 /*
- * Reads a day (op->now_us its end) for customers sorted by user_id. Its
- * memory is op's: the caller gives each day an arena of its own.
+ * Makes a day (op->now_us its end). Its memory is op's: the caller gives each
+ * day an arena of its own.
  */
-MUST_CHECK bool past_day_load(struct op *op, const struct tenant_config *config,
-			      const struct playbook *playbooks,
-			      size_t playbook_count,
-			      const char *const *user_ids, size_t user_count,
+MUST_CHECK bool past_day_load(struct op *op, const struct past_chunk *k,
 			      struct past_day *ret);
 
 #endif

@@ -11,7 +11,6 @@
 struct at {
 	size_t tenant, today;
 	struct condition_at condition;
-	bool past;
 };
 
 /* The small ids of names, as an array that is looked up once. */
@@ -34,11 +33,6 @@ static void write_event_days(struct sql *q, const struct at *at,
 	sql_add(q, " AND x.user_id = c.user_id AND x.name_id = ANY (");
 	write_name_ids(q, at, names, count);
 	sql_add(q, ")");
-	if (at->past) {
-		sql_add(q, " AND x.day <= ");
-		sql_ref(q, at->today);
-		sql_add(q, "::date");
-	}
 }
 
 static void write_span(struct sql *q, const struct at *at)
@@ -46,15 +40,6 @@ static void write_span(struct sql *q, const struct at *at)
 	sql_add(q, " AND x.day > ");
 	sql_ref(q, at->today);
 	sql_add(q, "::date - 14");
-}
-
-/* Of customer_milestones x. */
-static void write_reached(struct sql *q, const struct at *at)
-{
-	if (!at->past)
-		return;
-	sql_add(q, " AND x.reached_at <= ");
-	sql_ref(q, at->condition.now);
 }
 
 static void write_milestones(struct sql *q, const struct at *at,
@@ -73,11 +58,6 @@ static void write_milestones(struct sql *q, const struct at *at,
 			   " FROM customer_days x WHERE x.tenant_id = ");
 		sql_ref(q, at->tenant);
 		sql_add(q, " AND x.user_id = c.user_id");
-		if (at->past) {
-			sql_add(q, " AND x.day <= ");
-			sql_ref(q, at->today);
-			sql_add(q, "::date");
-		}
 		sql_add(q, " LIMIT 3) y) AS ever");
 		return;
 	}
@@ -87,7 +67,6 @@ static void write_milestones(struct sql *q, const struct at *at,
 	sql_add(q, " AND x.user_id = c.user_id AND x.milestone = ANY (");
 	sql_arg(q, ARG_TEXTS(names, n));
 	sql_add(q, "::text[])");
-	write_reached(q, at);
 	sql_add(q, ") AS onboarding");
 }
 
@@ -117,7 +96,6 @@ static void write_retention(struct sql *q, const struct at *at,
 			sql_add(q, " AND x.user_id = c.user_id"
 				   " AND x.milestone = ");
 			sql_arg(q, ARG_TEXT(m->name));
-			write_reached(q, at);
 			sql_add(q, ")");
 		}
 		sql_add(q, ")::integer");
@@ -212,50 +190,14 @@ static void write_days(struct sql *q, const struct at *at)
 	sql_add(q, " AND y.user_id = c.user_id AND y.day > ");
 	sql_ref(q, at->today);
 	sql_add(q, "::date - 64");
-	if (at->past) {
-		sql_add(q, " AND y.day <= ");
-		sql_ref(q, at->today);
-		sql_add(q, "::date");
-	}
 	sql_add(q, ") x) d ON true");
-	if (!at->past)
-		return;
-	sql_add(q, " CROSS JOIN LATERAL (SELECT max(y.last_at) AS last_at,"
-		   " coalesce(sum(y.events), 0) AS total"
-		   " FROM customer_days y WHERE y.tenant_id = ");
-	sql_ref(q, at->tenant);
-	sql_add(q, " AND y.user_id = c.user_id AND y.day <= ");
-	sql_ref(q, at->today);
-	sql_add(q, "::date) l");
-}
-
-/* What was known of the customer's activity at the time. */
-static void write_activity(struct sql *q, const struct at *at)
-{
-	sql_add(q, ", coalesce(c.first_activity_at, c.created_at) AS first_at");
-	if (at->past)
-		sql_add(q, ", coalesce(l.last_at, c.created_at) AS last_at,"
-			   " l.last_at IS NOT NULL AS has_activity, l.total");
-	else
-		sql_add(q, ", coalesce(c.last_activity_at, c.created_at)"
-			   " AS last_at,"
-			   " c.last_activity_at IS NOT NULL AS has_activity");
-}
-
-/* Only those who were there already. */
-static void write_there(struct sql *q, const struct at *at)
-{
-	if (!at->past)
-		return;
-	sql_add(q, " AND least(c.first_activity_at, c.created_at) <= ");
-	sql_ref(q, at->condition.now);
 }
 
 bool features_load(struct op *op, const struct tenant_config *config,
-		   const char *const *user_ids, size_t count, bool past,
+		   const char *const *user_ids, size_t count,
 		   struct db_rows *ret)
 {
-	struct at at = { .past = past };
+	struct at at = { 0 };
 	struct sql q;
 
 	sql_init(&q, op->arena);
@@ -265,12 +207,13 @@ bool features_load(struct op *op, const struct tenant_config *config,
 	    sql_bind(&q, ARG_TEXT(clock_write_day(op->arena, op->now_us)));
 	at.condition.tenant = at.tenant;
 	at.condition.now = sql_bind(&q, ARG_TIME(op->now_us));
-	at.condition.past = past;
 	sql_add(&q, "SELECT c.user_id, c.lifecycle_stage, c.health,"
 		    " c.risk_level, c.noted_health,"
 		    " c.refreshed_at IS NULL AS fresh,"
-		    " d.recent, d.earlier, d.names, d.days");
-	write_activity(&q, &at);
+		    " d.recent, d.earlier, d.names, d.days,"
+		    " coalesce(c.first_activity_at, c.created_at) AS first_at,"
+		    " coalesce(c.last_activity_at, c.created_at) AS last_at,"
+		    " c.last_activity_at IS NOT NULL AS has_activity");
 	write_milestones(&q, &at, config);
 	write_retention(&q, &at, config);
 	write_names(&q, &at, config);
@@ -283,7 +226,6 @@ bool features_load(struct op *op, const struct tenant_config *config,
 	sql_add(&q, " AND c.user_id = ANY (");
 	sql_arg(&q, ARG_TEXTS(user_ids, count));
 	sql_add(&q, "::text[])");
-	write_there(&q, &at);
 	sql_add(&q, " ORDER BY c.user_id");
 	return db_rows_sql(op, ret, &q);
 }

@@ -15,6 +15,8 @@ after(() => stack?.stop());
 const today = Math.floor(Date.now() / DAY) * DAY;
 const iso_day = (ms) => new Date(ms).toISOString().slice(0, 10);
 
+const EVENTS = ["login", "report_created", "invite_sent", "gate_hit"];
+
 /* Lives of some customers, event by event, for the days before today. */
 function lives(random, people, days) {
 	const found = [];
@@ -28,7 +30,7 @@ function lives(random, people, days) {
 			if (d !== start && (gone || random.below(100) / 100 > rhythm))
 				continue;
 			for (let n = 0; n <= random.below(4); n++)
-				found.push({ user_id, day: d, event: ["login", "report_created", "invite_sent"][random.below(3)],
+				found.push({ user_id, day: d, event: i % 5 === 4 && d === stop ? "cancelled" : EVENTS[random.below(EVENTS.length)],
 					timestamp: new Date(today - (days - d) * DAY + random.below(DAY - 1000)).toISOString() });
 		}
 	}
@@ -44,6 +46,11 @@ const playbooks = [
 		milestone: { not_reached: "invited" }, activation_score: { lt: 1 } },
 		exit_conditions: { milestone: { reached: "invited" } },
 		constraints: { channels: ["in_app"], priority: 200, holdout: 0.1 } }),
+	win_back({ name: "Grow", entry_conditions: { expansion_score: { gte: 0.6 },
+		engagement_score: { gte: 0.5 } },
+		constraints: { channels: ["in_app"], priority: 300, cooldown_days: 2, max_per_customer: 2, holdout: 0 } }),
+	win_back({ name: "Lost", entry_conditions: { lifecycle_stage: "churned" },
+		constraints: { channels: ["in_app"], priority: 400, max_per_customer: 1, holdout: 0 } }),
 	win_back({ name: "Well done", entry_conditions: { health: { gte: 60 }, lifecycle_stage: "active" },
 		constraints: { channels: ["in_app"], cooldown_days: 3, holdout: 0 } }),
 ];
@@ -52,7 +59,12 @@ test("the whole set: who, when and which playbook, as the batch really did", asy
 	const days = 24, random = new Random(11);
 	const tenant = await stack.tenant("Past");
 	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto", config: {
-		milestones: [{ name: "invited", event: "invite_sent", count: 2 }],
+		milestones: [{ name: "invited", event: "invite_sent", count: 2 },
+			{ name: "regular", event: "login", count: 3, onboarding: false, retention: true },
+			{ name: "loud", event: "gate_hit", onboarding: false, retention: true,
+				properties: { never: true } }],
+		lifecycle: { churn_events: ["cancelled"], recovered_days: 5 },
+		expansion: { gate_events: ["gate_hit"] },
 		frequency_cap: { count: 2, days: 7 }, attribution_days: 5 } }));
 	for (const playbook of playbooks)
 		await activate(tenant, playbook);
@@ -75,6 +87,8 @@ test("the whole set: who, when and which playbook, as the batch really did", asy
 		" where e.tenant_id = $1 and arm = 'held_out'", tenant.id))
 		.map((e) => `${e.user_id} ${iso_day(new Date(e.exposed_at))} ${e.name}`).toSorted();
 	assert.ok(real.length > 30 && held.length > 2, `${real.length} ${held.length}`);
+	for (const { name } of playbooks)
+		assert.ok(real.some((line) => line.endsWith(name)), `nobody got ${name}`);
 	const test = ok(await tenant.viewer.post("/api/playbooks/backtest", { days: days + 1 }));
 	const of = (held_out) => test.contacts.filter((c) => c.held_out === held_out &&
 		c.day !== iso_day(today)).map((c) => `${c.user_id} ${c.day} ${c.playbook_name}`).toSorted();
@@ -125,10 +139,19 @@ test("a sample when there are too many, and what is refused", async () => {
 	const { id } = ok(await tenant.editor.post("/api/playbooks", win_back()), 201);
 	await stack.sql("insert into customers (tenant_id, user_id, stage_since, first_activity_at," +
 		" last_activity_at, created_at, updated_at) select $1, 'm' || n, now(), now(), now(), now(), now()" +
-		" from generate_series(1, 4000) n", tenant.id);
+		" from generate_series(1, 6000) n", tenant.id);
 	const test = ok(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 90 }));
 	assert.equal(test.sampled, true);
-	assert.ok(test.customers > 1400 && test.customers < 1950, `${test.customers}`);
+	assert.equal(test.customers_total, 6000);
+	assert.ok(test.customers > 3500 && test.customers < 4500, `${test.customers}`);
+	/* Clauses cost as days do. */
+	const clause = { event: { name: "login", within_days: 30 } };
+	const { id: long } = ok(await tenant.editor.post("/api/playbooks",
+		win_back({ entry_conditions: { any: Array(190).fill(clause) } })), 201);
+	const few = ok(await tenant.viewer.post(`/api/playbooks/${long}/backtest`, { days: 30 }));
+	assert.ok(few.customers > 700 && few.customers < 1100, `${few.customers}`);
+	assert.equal(ok(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 5 })).sampled,
+		false);
 	const again = ok(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 90 }));
 	assert.deepEqual(again, test);
 	refused(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 91 }), 400, "days");

@@ -10,6 +10,9 @@
 #include "store/match_queue.h"
 
 #define RULES_MAX 16384
+/* What replay needs fits into this, whatever the playbooks are. */
+#define RULES_SHORT_MAX	  (512u << 10)
+#define OFFERED_SHORT_MAX 32
 
 /* arena: the distinct user ids of sorted candidates. */
 static const char *const *distinct_users(struct op *op,
@@ -183,6 +186,93 @@ void decide_plan(struct op *op, const struct decide_tenant *tenant,
 	plan_builtin(op, &in, &user->result);
 }
 
+static void write_contender(struct json_out *j, const struct decide_user *user,
+			    size_t i)
+{
+	const struct contender *c = &user->contenders[i];
+	int64_t won = user->contenders[0].playbook->priority;
+
+	json_open(j, '{');
+	json_pair(j, "id", c->playbook->id);
+	json_pair(j, "name", c->playbook->name);
+	json_key(j, "version");
+	json_i64(j, c->playbook->version);
+	json_key(j, "priority");
+	json_i64(j, c->playbook->priority);
+	json_key(j, "history");
+	json_double(j, arbitrate_history(c));
+	json_key(j, "positive");
+	json_i64(j, c->positive);
+	json_key(j, "measured");
+	json_i64(j, c->measured);
+	if (i > 0)
+		json_pair(j, "lost_by",
+			  c->playbook->priority < won ? "priority" : "history");
+	json_close(j);
+}
+
+/* At most `most` of those that were offered, the winner first. */
+static void write_offered(struct json_out *j, const struct decide_user *user,
+			  size_t most)
+{
+	json_key(j, "offered");
+	json_open(j, '[');
+	for (size_t i = 0, n = 0; i < user->contender_count && n < most; i++) {
+		if (user->contenders[i].held_out)
+			continue;
+		write_contender(j, user, i);
+		n++;
+	}
+	json_close(j);
+}
+
+/* The clauses are the playbook's, too: only the values are not. */
+static void write_facts(struct json_out *j, const struct decide_user *user,
+			bool whole)
+{
+	json_key(j, "facts");
+	json_open(j, '[');
+	for (size_t i = 0; i < user->fact_count; i++) {
+		json_open(j, '{');
+		if (whole) {
+			json_pair(j, "path", user->facts[i].path);
+			json_pair(j, "op", user->facts[i].op);
+			json_key(j, "wanted");
+			json_raw(j, user->facts[i].wanted);
+		}
+		json_key(j, "value");
+		json_raw(j, user->facts[i].value);
+		json_close(j);
+	}
+	json_close(j);
+}
+
+static void write_rules(struct json_out *j, const struct decide_tenant *tenant,
+			const struct decide_user *user, bool whole)
+{
+	json_open(j, '{');
+	json_pair(j, "winner", user->contenders[0].playbook->id);
+	write_offered(j, user, whole ? SIZE_MAX : OFFERED_SHORT_MAX);
+	if (user->held_count > 0) {
+		json_key(j, "held_out");
+		json_open(j, '[');
+		for (size_t i = 0; i < user->held_count; i++)
+			json_string(j, user->held[i]->id);
+		json_close(j);
+	}
+	json_key(j, "escalate");
+	json_boolean(j, user->escalate);
+	json_key(j, "tenant");
+	json_open(j, '{');
+	json_pair(j, "name", tenant->plan.name);
+	json_key(j, "email_ready");
+	json_boolean(j, tenant->plan.email_ready);
+	json_close(j);
+	write_facts(j, user, whole);
+	json_close(j);
+}
+
+/* Rules too long to keep are cut to what replay needs. */
 const char *decide_rules_json(struct op *op, const struct decide_tenant *tenant,
 			      const struct decide_user *user)
 {
@@ -191,70 +281,13 @@ const char *decide_rules_json(struct op *op, const struct decide_tenant *tenant,
 
 	str_init(&out, op->arena, RULES_MAX);
 	json_init(&j, &out);
-	json_open(&j, '{');
-	json_pair(&j, "winner", user->contenders[0].playbook->id);
-	json_key(&j, "offered");
-	json_open(&j, '[');
-	for (size_t i = 0; i < user->contender_count; i++) {
-		const struct contender *c = &user->contenders[i];
-
-		if (c->held_out)
-			continue;
-		json_open(&j, '{');
-		json_pair(&j, "id", c->playbook->id);
-		json_pair(&j, "name", c->playbook->name);
-		json_key(&j, "version");
-		json_i64(&j, c->playbook->version);
-		json_key(&j, "priority");
-		json_i64(&j, c->playbook->priority);
-		json_key(&j, "history");
-		json_double(&j, arbitrate_history(c));
-		json_key(&j, "positive");
-		json_i64(&j, c->positive);
-		json_key(&j, "measured");
-		json_i64(&j, c->measured);
-		if (i > 0)
-			json_pair(&j, "lost_by",
-				  c->playbook->priority <
-					  user->contenders[0].playbook->priority
-				      ? "priority"
-				      : "history");
-		json_close(&j);
-	}
-	json_close(&j);
-	if (user->held_count > 0) {
-		json_key(&j, "held_out");
-		json_open(&j, '[');
-		for (size_t i = 0; i < user->held_count; i++)
-			json_string(&j, user->held[i]->id);
-		json_close(&j);
-	}
-	json_key(&j, "escalate");
-	json_boolean(&j, user->escalate);
-	json_key(&j, "tenant");
-	json_open(&j, '{');
-	json_pair(&j, "name", tenant->plan.name);
-	json_key(&j, "email_ready");
-	json_boolean(&j, tenant->plan.email_ready);
-	json_close(&j);
-	json_key(&j, "facts");
-	json_open(&j, '[');
-	for (size_t i = 0; i < user->fact_count; i++) {
-		json_open(&j, '{');
-		json_pair(&j, "path", user->facts[i].path);
-		json_pair(&j, "op", user->facts[i].op);
-		json_key(&j, "wanted");
-		json_raw(&j, user->facts[i].wanted);
-		json_key(&j, "value");
-		json_raw(&j, user->facts[i].value);
-		json_close(&j);
-	}
-	json_close(&j);
-	json_close(&j);
-	/* Rules too long to keep are cut to the winner alone. */
-	return str_ok(&out) ? out.bytes
-			    : arena_printf(op->arena, "{\"winner\":\"%s\"}",
-					   user->contenders[0].playbook->id);
+	write_rules(&j, tenant, user, true);
+	if (str_ok(&out))
+		return out.bytes;
+	str_init(&out, op->arena, RULES_SHORT_MAX);
+	json_init(&j, &out);
+	write_rules(&j, tenant, user, false);
+	return out.bytes;
 }
 
 /* A new one, or that of the call, which is added while none was asked. */

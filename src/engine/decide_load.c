@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/json_in.h"
+#include "base/json_out.h"
+#include "base/parse.h"
 #include "store/gates.h"
 
 /*
@@ -275,6 +277,24 @@ static void write_facts_sql(struct op *op, struct sql *q,
 	sql_add(q, ")");
 }
 
+/* More than any planner tells of a value. */
+#define FACT_MAX 600
+
+/* arena: a value as JSON; a long one is a text with its beginning. */
+static const char *fact_value(struct op *op, const char *value)
+{
+	size_t len = strlen(value);
+	struct json_out j;
+	struct str out;
+
+	if (len <= FACT_MAX)
+		return value;
+	str_init(&out, op->arena, 8 * FACT_MAX);
+	json_init(&j, &out);
+	json_string_len(&j, value, parse_utf8_prefix(value, FACT_MAX));
+	return out.bytes;
+}
+
 /* The values of one row, told from a json array of texts. */
 static bool take_facts(struct op *op, const struct db_row *row,
 		       const struct condition_clause *clauses, size_t count,
@@ -293,7 +313,8 @@ static bool take_facts(struct op *op, const struct db_row *row,
 
 		facts[i] = (struct plan_fact){
 			clauses[i].path, clauses[i].op, clauses[i].wanted,
-			value ? json_object_get_string(value) : "null"
+			value ? fact_value(op, json_object_get_string(value))
+			      : "null"
 		};
 	}
 	user->facts = facts;

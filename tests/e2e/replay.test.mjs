@@ -99,6 +99,26 @@ test("a decision of the model, and one where the built-in planner stood in", asy
 	await all_same(await lived(env), 4);
 });
 
+test("long conditions, long values and many contenders are kept as well", async () => {
+	const tenant = await stack.tenant("Long");
+	const note = `${"é".repeat(400)} "quoted" ${"z".repeat(9000)}`;
+	await drift(tenant.ingest, new_user("long"), { note, words: { deep: note } });
+	const clauses = Array.from({ length: 90 }, (_, n) => n % 2
+		? { [`properties.${"long".repeat(50)}${n}`]: { in: ["w".repeat(250), "v".repeat(250)] } }
+		: { "properties.note": { contains: `${"q".repeat(200)}${n}` } });
+	await activate(tenant, win_back({ name: "Long", entry_conditions: { lifecycle_stage: ["at_risk"],
+		"properties.words": { exists: true }, any: [{ health: { lt: 101 } }, ...clauses] },
+		constraints: { priority: 500 } }));
+	for (let n = 0; n < 40; n++)
+		await activate(tenant, win_back({ name: `${n} ${"playbook ".repeat(20)}` }));
+	await stack.batch({ tenant: tenant.id });
+	const [{ rules, reasoning }] = await newest(tenant);
+	assert.match(reasoning, /Playbook "Long" matches/);
+	assert.equal(rules.facts.length, 40);
+	assert.ok(JSON.stringify(rules).length < 60000);
+	await all_same(tenant, 1);
+});
+
 test("a row that was tampered with differs, and the part is named", async () => {
 	const tenant = await lived();
 	const [first, second, third] = await newest(tenant);

@@ -1,6 +1,7 @@
 /* The model planner against a server that is strict, and as bad as it gets. */
 import { test, before, after, beforeEach } from "node:test";
 import assert from "node:assert/strict";
+import { simpleParser } from "mailparser";
 import { start_stack } from "./lib/stack.mjs";
 import { ModelServer, KEY } from "./lib/model.mjs";
 import { activate, at, drift, interventions, new_user, ok, refused, win_back, DAY, HOUR } from "./lib/cases.mjs";
@@ -21,8 +22,11 @@ beforeEach(async () => {
 });
 
 /* A tenant with drifting customers and a playbook; the batch has decided. */
-async function decided({ plan = [{}], people = 1, traits, playbook, config, env, options } = {}) {
+async function decided({ plan = [{}], people = 1, traits, playbook, config, approval, env,
+	options } = {}) {
 	const tenant = await stack.tenant("Acme <Inc>");
+	if (approval)
+		ok(await tenant.admin.patch("/api/settings", { approvalMode: approval }));
 	if (config)
 		ok(await tenant.admin.patch("/api/settings", { config }));
 	const users = [];
@@ -188,6 +192,8 @@ const rejected = {
 	"confidence as a text": (d) => ({ ...d, confidence: "high" }),
 	"no reasoning": (d) => ({ ...d, reasoning: "" }),
 	"a control character": (d) => ({ ...d, message: "Hi \u0007" }),
+	"a NUL, behind which more is hidden": (d) => ({ ...d, message: "Hi \u0000 there" }),
+	"half a character": (d) => JSON.stringify(d).replace("the model", "\\ud800"),
 	"hidden characters": (d) => ({ ...d, message: "Hi \u202eabc" }),
 	"a subject of two lines": (d) => ({ ...d, subject: "a\nBcc: x@evil.example" }),
 	"a message without end": (d) => ({ ...d, message: "x".repeat(30000) }),
@@ -234,6 +240,11 @@ test("JSON between fences or behind thoughts is read", async () => {
 		const { tenant } = await decided({ plan: [{ decide: (d) => around(JSON.stringify(d)) }] });
 		await modelled(tenant);
 	}
+	const thought = await decided({ env: model.settings("openai"), plan: [{ change: (a) => {
+		a.choices[0].message.reasoning_content = "{\"action\": \"wait\"}";
+		return a;
+	} }] });
+	await modelled(thought.tenant);
 	const { tenant } = await decided({ env: model.settings("openai"), plan: [{
 		change: ({ usage, ...answer }) => answer }] });
 	const { tokens } = await modelled(tenant);
@@ -253,12 +264,26 @@ const troubles = {
 		"model_bad_request", 3],
 	"a limit of spending": [{ status: 429, error: { details: {
 		error_code: "enforced_spend_limit_reached" } } }, "model_spend_limit", 1],
+	"402": [{ status: 402 }, "model_spend_limit", 1],
+	"403": [{ status: 403 }, "model_unauthorized", 1],
+	"408": [{ status: 408 }, "model_overloaded", 3],
+	"409": [{ status: 409 }, "model_overloaded", 3],
+	"413": [{ status: 413 }, "model_bad_request", 1],
+	"504": [{ status: 504 }, "model_overloaded", 3],
 	"401": [{ status: 401 }, "model_unauthorized", 1],
 	"400": [{ status: 400 }, "model_bad_request", 1],
 	"404": [{ status: 404 }, "model_bad_request", 1],
 	"refusal": [{ change: (a) => ({ ...a, content: [], stop_reason: "refusal",
 		stop_details: { type: "refusal" } }) }, "model_refusal", 3],
 	"cut at the limit": [{ change: (a) => ({ ...a, stop_reason: "max_tokens" }) }, "model_cut", 3],
+	"a full context": [{ change: (a) => ({ ...a, stop_reason: "model_context_window_exceeded" }) },
+		"model_cut", 3],
+	"a pause": [{ change: (a) => ({ ...a, content: [], stop_reason: "pause_turn" }) },
+		"model_bad_answer", 3],
+	"an answer that drips": [{ drip: true }, "model_timeout", 3],
+	"an answer without end": [{ endless: true }, "model_too_large", 3],
+	"half an answer": [{ short: true }, "model_unreachable", 3],
+	"no UTF-8": [{ raw: Buffer.from("{\"id\":\"\xff\xfe\"}", "latin1") }, "model_bad_answer", 3],
 	"a huge answer": [{ raw: "x".repeat(2 << 20) }, "model_too_large", 3],
 	"HTML": [{ raw: "<html>gateway</html>" }, "model_bad_answer", 3],
 	"no content": [{ change: () => ({ id: "x" }) }, "model_bad_answer", 3],
@@ -274,7 +299,12 @@ test("openai's own ways to fail", () => all_fall_back({
 	"cut": [{ change: (a) => ({ ...a, choices: [{ ...a.choices[0],
 		finish_reason: "length" }] }) }, "model_cut", 3],
 	"no choice": [{ change: (a) => ({ ...a, choices: [] }) }, "model_bad_answer", 3],
+	"content of null": [{ change: (a) => ({ ...a, choices: [{ ...a.choices[0], message: {
+		role: "assistant", content: null } }] }) }, "model_bad_answer", 3],
+	"a filter": [{ change: (a) => ({ ...a, choices: [{ ...a.choices[0],
+		finish_reason: "content_filter" }] }) }, "model_refusal", 3],
 	"no quota": [{ status: 429, error: { code: "insufficient_quota" } }, "model_spend_limit", 1],
+	"no quota by its type": [{ status: 429, type: "insufficient_quota" }, "model_spend_limit", 1],
 }, model.settings("openai")));
 
 test("an attempt that comes through is enough, after the wait that was asked for", async () => {
@@ -286,6 +316,47 @@ test("an attempt that comes through is enough, after the wait that was asked for
 		assert.ok(waited >= 1900 && waited < 15000, `waited ${waited} ms`);
 		assert.equal(model.calls[0].text, model.calls[1].text);
 	}
+});
+
+test("nobody listens there, or it sends elsewhere: the key goes nowhere else", async () => {
+	const nobody = await decided({ env: { RETIVO_LLM_URL: "http://127.0.0.1:9" } });
+	await fell_back(nobody.tenant, "model_unreachable", 0);
+	const { tenant } = await decided({ plan: [{ status: 307,
+		headers: { location: `${model.url}/v1/messages?elsewhere` } }] });
+	await fell_back(tenant, "model_bad_request", 1);
+	assert.ok(!stack.log_text().includes(KEY));
+});
+
+/* What the model is tricked into, and the check that holds it back. */
+const harmful = {
+	"a foreign link": ["Hi {{name|there}}, sign in at https://evil.example/login now.", "links"],
+	"a link in disguise": ["Hi, sign in at https://localhost@evil.example/ now, please.", "links"],
+	"another's address": ["Hi there, please write to boss@evil.example about this.", "addresses"],
+	"an offer of its own": ["Hi there, we give you a discount of 90 % from today on.", "offers"],
+	"a slot of its own": ["Hi there, your key is {{api_key}}, keep it in a safe place.", "placeholders"],
+};
+
+test("what the model writes passes the checks of every message, or waits", async () => {
+	for (const [what, [text, check]] of Object.entries(harmful)) {
+		const { tenant, batch } = await decided({ approval: "full_auto",
+			plan: [{ decide: (d) => ({ ...d, message: text }) }] });
+		await batch();
+		await modelled(tenant);
+		const [{ id, status, checks_passed }] = await interventions(tenant);
+		assert.deepEqual([status, checks_passed], ["planned", false], what);
+		const [{ quality_checks: { checks } }] = await stack.sql("select quality_checks" +
+			" from interventions where tenant_id = $1 and id = $2", tenant.id, id);
+		assert.deepEqual(checks.filter((c) => !c.passed).map((c) => c.name), [check], what);
+	}
+	assert.deepEqual(stack.mails(), []);
+	const { tenant } = await decided({ approval: "full_auto", plan: [{ decide: (d) => ({ ...d,
+		message: "Hi {{name|there}}, <script>alert(1)</script> & <b>more</b> of this." }) }] });
+	await modelled(tenant);
+	const [mail, ...more] = await Promise.all(stack.mails().map((raw) => simpleParser(raw)));
+	assert.deepEqual(more, []);
+	assert.match(mail.text, /<script>alert\(1\)<\/script> & <b>more/);
+	assert.match(mail.html, /&lt;script&gt;alert\(1\)&lt;\/script&gt; &amp; &lt;b&gt;more/);
+	assert.doesNotMatch(mail.html, /<script|<b>more/);
 });
 
 test("many calls at once, no more than the settings allow", async () => {
@@ -322,12 +393,20 @@ test("the breaker: after five failures none is asked, later one alone goes first
 	assert.equal(model.calls.length, 0);
 	assert.ok((await decisions(next.tenant)).every((d) => d.note === "model_breaker_open"));
 
+	/* It fails: the breaker stays open, for longer. */
+	const still = await decided({ people: 4, plan: [{ status: 401 }], options: { now: at(2 * 60e3) } });
+	assert.equal(model.calls.length, 1);
+	assert.deepEqual((await decisions(still.tenant)).map((d) => d.note).toSorted(),
+		[...Array(3).fill("model_breaker_open"), "model_unauthorized"]);
+	await decided({ people: 1, options: { now: at(3.5 * 60e3) } });
+	assert.equal(model.calls.length, 0);
+
 	const later = await stack.tenant("Acme");
 	for (let i = 0; i < 6; i++)
 		await drift(later.ingest, new_user("model"));
 	await activate(later, win_back());
 	model.clear({ delay: 400 }, {});
-	await stack.batch({ tenant: later.id, now: at(2 * 60e3) });
+	await stack.batch({ tenant: later.id, now: at(5 * 60e3) });
 	assert.equal(model.calls.length, 6);
 	assert.ok(model.calls[1].at - model.calls[0].at >= 390, "one alone went first");
 	assert.equal((await stack.client.get("/api/health")).body.checks.llm.status, "ok");
@@ -335,12 +414,20 @@ test("the breaker: after five failures none is asked, later one alone goes first
 });
 
 test("the day's tokens: when they are used up the built-in planner goes on", async () => {
-	const { tenant } = await decided({ people: 8, config: { model: { daily_tokens: 12000 } } });
+	const { tenant, batch } = await decided({ people: 8,
+		config: { model: { daily_tokens: 12000 } } });
 	const all = await decisions(tenant);
 	const asked = all.filter((d) => d.planner === "standin-1").length;
 	assert.ok(asked > 0 && asked < 8, `${asked}`);
 	assert.equal(all.filter((d) => d.note === "model_budget").length, 8 - asked);
 	assert.equal(model.calls.length, asked);
+	/* The next UTC day has its own. */
+	await drift(tenant.ingest, new_user("model"));
+	await batch({ now: at(DAY) });
+	assert.equal(model.calls.length, asked + 1);
+	const none = await decided({ people: 2, env: { RETIVO_LLM_DAILY_TOKENS: "100" } });
+	assert.equal(model.calls.length, 0);
+	assert.deepEqual((await decisions(none.tenant)).map((d) => d.note), ["model_budget", "model_budget"]);
 });
 
 test("a playbook's day is over: the model is asked about the next one", async () => {

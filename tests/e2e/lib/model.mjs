@@ -164,12 +164,15 @@ export class ModelServer {
 		await this.act(call, vendor, reply, plan);
 	}
 
-	/* plan: {delay, status, headers, error, raw, cut, decide, change} */
+	/* plan: {delay, status, headers, error, raw, cut, drip, endless, short,
+	 * decide, change} */
 	async act(call, vendor, reply, plan) {
 		if (plan.delay)
 			await new Promise((done) => setTimeout(done, plan.delay));
 		if (plan.cut)
 			return reply.socket.destroy();
+		if (plan.drip || plan.endless)
+			return pour(reply, plan.drip ? " " : " ".repeat(65536), plan.drip ? 50 : 0);
 		call.status = plan.status ?? 200;
 		const decision = { action: "intervene", playbook_id: call.data.playbook.playbook_id,
 			channel: call.data.channels[0], subject: "From the model",
@@ -179,8 +182,22 @@ export class ModelServer {
 		let answer = call.status === 200 ? vendor.answer(call.body, decided)
 			: vendor.error(plan.type ?? "api_error", "planned", plan.error);
 		answer = plan.change?.(answer) ?? answer;
+		const bytes = plan.raw ?? JSON.stringify(answer);
 		reply.writeHead(call.status, { "content-type": "application/json",
-			"request-id": "req_1", ...plan.headers })
-			.end(plan.raw ?? JSON.stringify(answer));
+			"request-id": "req_1", ...plan.short && { "content-length": bytes.length },
+			...plan.headers });
+		if (plan.short)
+			reply.write(bytes.slice(0, bytes.length / 2), () => reply.socket.destroy());
+		else
+			reply.end(bytes);
+	}
+}
+
+/* An answer that never ends, as long as somebody reads it. */
+async function pour(reply, bytes, pause_ms) {
+	reply.writeHead(200, { "content-type": "application/json" });
+	while (!reply.destroyed && !reply.closed) {
+		reply.write(bytes);
+		await new Promise((done) => setTimeout(done, pause_ms));
 	}
 }

@@ -16,6 +16,7 @@
 #define TOOL		"decide"
 #define BACKOFF_US	500000
 #define BACKOFF_MAX_US	(8 * US_PER_SECOND)
+#define WAIT_MAX_US	US_PER_MINUTE
 #define BREAKER_US	US_PER_MINUTE
 #define BREAKER_MAX_US	(15 * US_PER_MINUTE)
 #define HEADERS_MAX	6
@@ -569,8 +570,9 @@ static void on_done(struct op *op, void *ctx, void *item,
 	call->running = false;
 	call->ms += answer->ms;
 	s->running--;
+	/* Some ask for hours; the tenant's lease is held so long. */
 	if (trouble == NULL || !again || call->attempts >= most ||
-	    due_us > s->give_up_us) {
+	    wait_us > WAIT_MAX_US || due_us > s->give_up_us) {
 		note_result(op, s->breaker, trouble);
 		end_call(s, call, trouble);
 		return;

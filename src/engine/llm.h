@@ -14,7 +14,7 @@
  * sent, else 408, 409, 429, 500 and above, and no answer at all are tried
  * again after retry-after-ms, Retry-After, or 0.5 s doubling to 8 s with
  * jitter; a refusal, a cut and a bad answer are tried again as well. A limit
- * of spending is not.
+ * of spending is not, nor what asks for a wait of more than a minute.
  *
  * The breaker: after LLM_BREAKER_FAILURES calls in a row that failed by the
  * server no more are sent for a minute, doubling up to 15; then one alone

@@ -262,6 +262,10 @@ const troubles = {
 		"model_rate_limited", 1],
 	"400 that is told to retry": [{ status: 400, headers: { "x-should-retry": "true" } },
 		"model_bad_request", 3],
+	"429 that asks for an hour": [{ status: 429, headers: { "retry-after": "3600" } },
+		"model_rate_limited", 1],
+	"529 that asks for a day": [{ status: 529, headers: { "retry-after-ms": "86400000" } },
+		"model_overloaded", 1],
 	"a limit of spending": [{ status: 429, error: { details: {
 		error_code: "enforced_spend_limit_reached" } } }, "model_spend_limit", 1],
 	"402": [{ status: 402 }, "model_spend_limit", 1],

@@ -106,16 +106,15 @@ static bool next_slice(struct op *op, struct run *run, struct refresh_state *st)
 }
 
 /*
- * Events that are read again bring nothing new, but a config that is may:
- * until the sweep has been over everybody, what changes counts as its doing.
+ * Under a new config the sweep behind the fold scores everybody: before it,
+ * what the config newly counts is not there yet, and a customer would go
+ * through a stage that is not theirs.
  */
-static enum refresh_cause fold_cause(const struct run *run,
-				     const struct tenant_config *config)
+static bool awaits_sweep(const struct run *run,
+			 const struct tenant_config *config)
 {
-	bool other_config = run->swept_us != DB_TIME_NULL &&
-			    run->version != config->config_version;
-
-	return other_config ? CAUSE_CONFIG : CAUSE_EVENTS;
+	return run->swept_us != DB_TIME_NULL &&
+	       run->version != config->config_version;
 }
 
 static bool do_fold(struct op *op, struct run *run, struct refresh_state *st,
@@ -123,15 +122,15 @@ static bool do_fold(struct op *op, struct run *run, struct refresh_state *st,
 {
 	struct user_list users;
 	const char *last;
-	int64_t changed;
+	int64_t changed = 0;
 
 	if (!st->opened && !open_fold(op, run, st))
 		return false;
 	if (st->phase != PHASE_FOLD)
 		return run_chunk_done(op, run, 0);
 	if (!refresh_fold(op, config, &st->slice, &users, &last) ||
-	    !refresh_score(op, config, &users, fold_cause(run, config),
-			   &changed))
+	    (!awaits_sweep(run, config) &&
+	     !refresh_score(op, config, &users, CAUSE_EVENTS, &changed)))
 		return false;
 	st->changed = st->changed || changed > 0;
 	if (last != NULL)

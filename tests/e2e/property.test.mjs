@@ -350,3 +350,28 @@ test("a late event counts on its own day, and moves a milestone back", async () 
 	assert.equal(customer.first_activity_at.getTime(), at(40).getTime());
 	assert.equal(customer.events_total, 3);
 });
+
+test("a new config takes nobody through a stage that is not theirs", async () => {
+	const tenant = await stack.tenant("Through");
+	const milestones = MILESTONES.slice(0, 2);
+	const now = NOON, event = (name, days) =>
+		({ user_id: "young", event: name, timestamp: new Date(now - days * DAY).toISOString() });
+	await stack.set_clock(new Date(now - HOUR));
+	ok(await tenant.admin.patch("/api/settings", { config: { milestones: milestones.slice(0, 1) } }));
+	await send(tenant, [event("profile_completed", 5), event("invite_sent", 3), event("invite_sent", 2)]);
+	await refresh(tenant, now - HOUR);
+	await stack.set_clock(new Date(now - HOUR / 2));
+	await send(tenant, [event("login", 1)]);
+	await refresh(tenant, now - HOUR / 2);
+	await stack.set_clock(new Date(now));
+	/* What invited_two counts was not counted yet, and something comes. */
+	ok(await tenant.admin.patch("/api/settings", { config: { milestones } }));
+	await send(tenant, [event("login", 0)]);
+	await refresh(tenant, now);
+	const [customer] = await customers(tenant);
+	assert.equal(customer.lifecycle_stage, "active");
+	assert.deepEqual(await stack.sql("select old_value, new_value from score_ledger" +
+		" where tenant_id = $1 and what = 'stage' order by id", tenant.id),
+		[{ old_value: null, new_value: "active" }]);
+	assert.equal(customer.stage_since.getTime(), now - HOUR);
+});

@@ -19,18 +19,20 @@
  *   gone     nothing more.
  *
  * Besides, each customer opts out, or refuses the one channel, on any day
- * with chance OPT_OUT, and its last day of activity before a lapse is an
- * active one.
+ * with chance opt_out_chance(): 0.0003, more where few people live few days,
+ * that there be some. The last day of activity before a lapse is an active one.
  *
  * truth() is the stage that product and config define for such a life: new on
  * the first day, onboarding up to 14 days or both milestones, recovered for 14
  * days after coming back from 7 or more silent days, at_risk from 7 and
  * churned from 30 days of a lapse on, else active.
  */
-export const LAPSE = 0.012, BACK = 0.02, BACK_WRITTEN = 0.05, OPT_OUT = 0.0003;
+export const LAPSE = 0.012, BACK = 0.02, BACK_WRITTEN = 0.05;
 export const WINDOW = 14;
 export const STAGES = ["new", "onboarding", "active", "at_risk", "churned", "recovered"];
 const MILESTONES = ["profile_completed", "teammate_invited"];
+
+export const opt_out_chance = (people, days) => Math.max(0.0003, 20 / (people * days));
 
 /* The chance to come back within the window, from one message on. */
 export const chance_of = (a_day) => 1 - (1 - a_day) ** WINDOW;

@@ -17,10 +17,11 @@ import assert from "node:assert/strict";
 import { start_stack } from "../e2e/lib/stack.mjs";
 import { Random } from "../e2e/lib/generate.mjs";
 import { activate, ok, DAY, MINUTE } from "../e2e/lib/cases.mjs";
-import { make_lives, chance_of, BACK, BACK_WRITTEN, OPT_OUT, STAGES } from "./lives.mjs";
+import { make_lives, chance_of, BACK, BACK_WRITTEN, opt_out_chance, STAGES } from "./lives.mjs";
 
 const PEOPLE = Number(process.env.SIM_PEOPLE ?? 250), DAYS = Number(process.env.SIM_DAYS ?? 75);
 const SEED = Number(process.env.RETIVO_SEED ?? 7);
+const OPT_OUT = opt_out_chance(PEOPLE, DAYS);
 const CAP = { count: 3, days: 7 };
 /* For one run of a program: with 5,000 people some take minutes. */
 const PATIENCE = 20 * MINUTE;

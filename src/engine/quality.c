@@ -1,6 +1,9 @@
 /*
  * Quality checks, one table row each. A check sees the message as the
- * customer would, and says in a few words what is wrong.
+ * customer would, and says in a few words what is wrong. What looks like a
+ * link or a promise counts as one: a message too many waits for a person.
+ *
+ * One long file, because each check is a page and nobody else needs one.
  */
 #include "engine/quality.h"
 
@@ -101,6 +104,47 @@ static bool check_avoid(const struct quality_input *in, struct str *detail)
 	return true;
 }
 
+/* ----------------------------------------------------------------- links -- */
+
+/*
+ * arena: text as a mail program reads it: wide dots are dots, and what is not
+ * shown is not there.
+ */
+static const char *readable(struct arena *a, const char *text)
+{
+	static const struct {
+		const char *from, *to;
+	} signs[] = {
+		{ "\xe3\x80\x82", "." }, { "\xef\xbc\x8e", "." },
+		{ "\xef\xbd\xa1", "." }, { "\xef\xbc\x8f", "/" },
+		{ "\xef\xbc\xa0", "@" }, { "\xe2\x80\x8b", "" },
+		{ "\xe2\x80\x8c", "" },	 { "\xe2\x80\x8d", "" },
+		{ "\xe2\x81\xa0", "" },	 { "\xef\xbb\xbf", "" },
+		{ "\xc2\xad", "" },
+	};
+	char *out = arena_strdup(a, text);
+	size_t n = 0;
+
+	while (*text != '\0') {
+		size_t i = 0, len = 0;
+
+		for (; i < ARRAY_LEN(signs); i++) {
+			len = strlen(signs[i].from);
+			if (strncmp(text, signs[i].from, len) == 0)
+				break;
+		}
+		if (i == ARRAY_LEN(signs)) {
+			out[n++] = *text++;
+			continue;
+		}
+		if (signs[i].to[0] != '\0')
+			out[n++] = signs[i].to[0];
+		text += len;
+	}
+	out[n] = '\0';
+	return out;
+}
+
 /* Host part of a link: between the scheme and the next delimiter. */
 static size_t host_len(const char *host)
 {
@@ -108,19 +152,39 @@ static size_t host_len(const char *host)
 	return strcspn(host, "/\\?#:\"'<>) \t\r\n");
 }
 
-static bool is_link_allowed(const struct quality_input *in, const char *link,
-			    size_t len, const char *host)
+static size_t link_len(const char *link)
+{
+	size_t len = strcspn(link, "\"'<>) \t\r\n");
+
+	while (len > 0 && strchr(".,;!?", link[len - 1]) != NULL)
+		len--;
+	return len;
+}
+
+/* Behind the scheme. */
+static const char *host_of(const char *url)
+{
+	const char *at = strstr(url, "://");
+
+	return at != NULL ? at + 3 : url;
+}
+
+/* host and what follows, len bytes in all. */
+static bool is_link_allowed(const struct quality_input *in, const char *host,
+			    size_t len)
 {
 	size_t hlen = host_len(host);
-	const char *base = in->base_url ? strstr(in->base_url, "://") : NULL;
 
+	/* The full stop of a sentence is not the host's. */
+	if (hlen > len)
+		hlen = len;
 	if (memchr(host, '@', strcspn(host, "/ \t\r\n")) != NULL)
 		return false;
-	if (in->cta_url != NULL && strlen(in->cta_url) == len &&
-	    strncmp(in->cta_url, link, len) == 0)
+	if (in->cta_url != NULL && strlen(host_of(in->cta_url)) == len &&
+	    strncmp(host_of(in->cta_url), host, len) == 0)
 		return true;
-	if (base != NULL && host_len(base + 3) == hlen &&
-	    strncasecmp(base + 3, host, hlen) == 0)
+	if (in->base_url != NULL && host_len(host_of(in->base_url)) == hlen &&
+	    strncasecmp(host_of(in->base_url), host, hlen) == 0)
 		return true;
 	for (size_t i = 0; i < in->allowed_domains.count; i++) {
 		const char *domain = in->allowed_domains.items[i];
@@ -135,27 +199,149 @@ static bool is_link_allowed(const struct quality_input *in, const char *link,
 	return false;
 }
 
-static bool check_links(const struct quality_input *in, struct str *detail)
+static bool is_label(char c)
 {
-	static const char *const starts[] = { "https://", "http://", "www." };
+	return isalnum((unsigned char)c) || c == '-' ||
+	       (unsigned char)c >= 0x80;
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
-		const char *at = in->message;
+/* Domains that are no country's and that mail programs make links of. */
+static const char *const endings[] = {
+	"com",	"net",	"org",	   "info", "biz",    "app",    "dev",
+	"xyz",	"shop", "site",	   "club", "online", "top",    "live",
+	"link", "page", "website", "tech", "store",  "cloud",  "space",
+	"pro",	"name", "mobi",	   "work", "world",  "agency", "test",
+};
 
-		for (; (at = strcasestr(at, starts[i])) != NULL; at++) {
-			const char *host = i < 2 ? at + strlen(starts[i]) : at;
-			size_t len = strcspn(at, "\"'<>) \t\r\n");
+/* The countries'. */
+static const char countries[] =
+    "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd "
+    "be bf bg bh bi bj bm bn bo br bs bt bw by bz ca cc cd cf cg "
+    "ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz "
+    "ec ee eg er es et eu fi fj fk fm fo fr ga gb gd ge gf gg gh "
+    "gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr ht hu id ie "
+    "il im in io iq ir is it je jm jo jp ke kg kh ki km kn kp kr "
+    "kw ky kz la lb lc li lk lr ls lt lu lv ly ma mc md me mg mh "
+    "mk ml mm mn mo mp mq mr ms mt mu mv mw mx my mz na nc ne nf "
+    "ng ni nl no np nr nu nz om pa pe pf pg ph pk pl pm pn pr ps "
+    "pt pw py qa re ro rs ru rw sa sb sc sd se sg sh si sk sl sm "
+    "sn so sr ss st su sv sx sy sz tc td tf tg th tj tk tl tm tn "
+    "to tr tt tv tw tz ua ug uk us uy uz va vc ve vg vi vn vu wf "
+    "ws ye yt za zm zw ";
 
-			if (i == 2 && at > in->message && at[-1] == '/')
-				continue; /* seen with its scheme */
-			while (len > 0 && strchr(".,;!?", at[len - 1]) != NULL)
-				len--;
-			if (!is_link_allowed(in, at, len, host))
-				return bad(detail, "links to ", at, len);
+static bool is_ending(const char *label, size_t len)
+{
+	if (len == 2) {
+		for (const char *at = countries; *at != '\0'; at += 3)
+			if (strncasecmp(at, label, 2) == 0)
+				return true;
+		return false;
+	}
+	if (len > 4 && strncasecmp(label, "xn--", 4) == 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+		if (strlen(endings[i]) == len &&
+		    strncasecmp(label, endings[i], len) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Length of a domain without a scheme at text, 0 when there is none: labels
+ * with dots that end like a domain, or that a path follows. A mail program
+ * makes links of both.
+ */
+static size_t bare_domain(const char *text)
+{
+	size_t len = 0, dots = 0, last = 0;
+
+	while (is_label(text[len]) || (text[len] == '.' && len > last)) {
+		if (text[len] == '.') {
+			if (!is_label(text[len + 1]))
+				break;
+			dots++;
+			last = len + 1;
 		}
+		len++;
+	}
+	/* An address is not a link; check_addresses() looks at it. */
+	if (dots == 0 || text[len] == '@')
+		return 0;
+	if (strchr("/\\", text[len]) != NULL && text[len] != '\0')
+		return len - last >= 2 || dots == 3 ? len : 0;
+	if (strncasecmp(text, "www.", 4) == 0)
+		return len;
+	return is_ending(text + last, len - last) ? len : 0;
+}
+
+/* A link that begins at text + at: where its host does, else NULL. */
+static const char *link_host(const char *text, size_t at, bool *ret_web)
+{
+	const char *from = text + at;
+
+	*ret_web = true;
+	if (strncmp(from, "://", 3) == 0) {
+		while (from > text && (isalnum((unsigned char)from[-1]) ||
+				       strchr("+.-", from[-1]) != NULL))
+			from--;
+		size_t len = (size_t)(text + at - from);
+
+		*ret_web = (len == 4 && strncasecmp(from, "http", 4) == 0) ||
+			   (len == 5 && strncasecmp(from, "https", 5) == 0);
+		return text + at + 3;
+	}
+	if (strncmp(from, "//", 2) == 0 && (at == 0 || from[-1] != ':'))
+		return bare_domain(from + 2) > 0 ? from + 2 : NULL;
+	if (at > 0 && (is_label(from[-1]) || from[-1] == '.'))
+		return NULL;
+	size_t len = bare_domain(from);
+	/* The domain of an address, unless a path makes a link of it. */
+	if (at > 0 && from[-1] == '@' && from[len] != '/')
+		return NULL;
+	return len > 0 ? from : NULL;
+}
+
+static bool links_allowed(const struct quality_input *in, const char *text,
+			  struct str *detail)
+{
+	const char *end = text; /* of the last link */
+
+	for (size_t i = 0; text[i] != '\0'; i++) {
+		bool web, inside = text + i < end;
+		const char *host;
+
+		/* In a link only another whole one counts. */
+		if (inside && strncmp(text + i, "://", 3) != 0)
+			continue;
+		host = link_host(text, i, &web);
+		if (host == NULL)
+			continue;
+		size_t len = link_len(host);
+
+		if (!web || (host > text && host[-1] == '@') ||
+		    !is_link_allowed(in, host, len))
+			return bad(detail, "links to ", host, len);
+		end = host + len;
 	}
 	return true;
 }
+
+/* True when holds() does so of the message and of the subject. */
+static bool of_both(const struct quality_input *in, struct str *detail,
+		    bool (*holds)(const struct quality_input *in,
+				  const char *text, struct str *detail))
+{
+	return holds(in, readable(detail->arena, in->message), detail) &&
+	       (in->subject == NULL ||
+		holds(in, readable(detail->arena, in->subject), detail));
+}
+
+static bool check_links(const struct quality_input *in, struct str *detail)
+{
+	return of_both(in, detail, links_allowed);
+}
+
+/* ------------------------------------------------------------- addresses -- */
 
 /* The address around an '@' in text. */
 static const char *address_at(struct arena *a, const char *text, const char *at)
@@ -165,26 +351,36 @@ static const char *address_at(struct arena *a, const char *text, const char *at)
 
 	while (from > text && strchr(marks, from[-1]) == NULL)
 		from--;
-	while (to[1] != '\0' && strchr(marks, to[1]) == NULL)
+	while (to[1] != '\0' && to[1] != '/' && to[1] != '?' &&
+	       strchr(marks, to[1]) == NULL)
 		to++;
 	while (to > at && strchr(".!?", *to) != NULL)
 		to--;
 	return arena_strndup(a, from, (size_t)(to - from) + 1);
 }
 
-static bool check_addresses(const struct quality_input *in, struct str *detail)
+/* mail_from is an address, or a name and "<address>". */
+static bool is_own_address(const char *mail_from, const char *address)
 {
-	const char *at = in->message;
+	const char *at = mail_from ? strcasestr(mail_from, address) : NULL;
+
+	if (at == NULL || (at > mail_from && at[-1] != '<' && at[-1] != ' '))
+		return false;
+	return strchr("> ", at[strlen(address)]) != NULL;
+}
+
+static bool addresses_allowed(const struct quality_input *in, const char *text,
+			      struct str *detail)
+{
+	const char *at = text;
 
 	for (; (at = strchr(at, '@')) != NULL; at++) {
-		const char *address =
-		    address_at(detail->arena, in->message, at);
+		const char *address = address_at(detail->arena, text, at);
 
 		if (!parse_is_email(address) ||
 		    (in->customer_email != NULL &&
 		     strcasecmp(address, in->customer_email) == 0) ||
-		    (in->mail_from != NULL &&
-		     strcasestr(in->mail_from, address) != NULL))
+		    is_own_address(in->mail_from, address))
 			continue;
 		return bad(detail, "names another address: ", address,
 			   strlen(address));
@@ -192,38 +388,175 @@ static bool check_addresses(const struct quality_input *in, struct str *detail)
 	return true;
 }
 
-/* Words that promise something; only the playbook's offers may. */
+static bool check_addresses(const struct quality_input *in, struct str *detail)
+{
+	return of_both(in, detail, addresses_allowed);
+}
+
+/* ---------------------------------------------------------------- offers -- */
+
+/* Words that promise something, wherever they stand in a word. */
 static const char *const promises[] = {
-	"discount",   "% off",	    "percent off",   "free month",
-	"free trial", "money back", "refund",	     "voucher",
-	"coupon",     "promo code", "special price", "half price",
-	"rabatt",     "gutschein",  "kostenlos",     "gratis",
-	"remise",     "code promo", "gratuit",	     "descuento",
+	"discount",
+	"% off",
+	"percent off",
+	"free month",
+	"free trial",
+	"money back",
+	"money-back",
+	"refund",
+	"voucher",
+	"coupon",
+	"promo code",
+	"special price",
+	"half price",
+	"half-price",
+	"half off",
+	"cashback",
+	"cash back",
+	"free of charge",
+	"no charge",
+	"no cost",
+	"without charge",
+	"on the house",
+	"complimentary",
+	"waive",
+	"waiving",
+	"account credit",
+	"bonus month",
+	"extra month",
+	"reduced price",
+	"lower price",
+	"% less",
+	"% cheaper",
+	"% lower",
+	"rabatt",
+	"gutschein",
+	"kostenlos",
+	"geschenkt",
+	"erstatt",
+	"gratis",
+	"code promo",
+	"gratuit",
+	"rembours",
+	"descuento",
+	"reembols",
+	"sconto",
+	"korting",
+	"r\xc3\xa9"
+	"duction",
 };
 
-static bool is_offered(const struct quality_input *in, const char *promise)
+/* The same where a word begins. */
+static const char *const promise_words[] = { "rebate", "remise", "offert",
+					     "umsonst" };
+
+struct promise {
+	const char *at;
+	size_t len;
+};
+
+static bool is_left_edge(const char *text, const char *at)
 {
-	for (size_t i = 0; i < in->offers.count; i++)
-		if (strcasestr(in->offers.items[i], promise) != NULL &&
-		    strcasestr(in->message, in->offers.items[i]) != NULL)
+	return at == text || !isalnum((unsigned char)at[-1]);
+}
+
+/* An amount before "off": "$50 off", "a 90%-off sale". */
+static size_t amount_off(const char *text, const char *at)
+{
+	size_t len = strcspn(at, " \t\r\n-");
+
+	if (!isdigit((unsigned char)at[0]) || !is_left_edge(text, at) ||
+	    (strncasecmp(at + len, " off", 4) != 0 &&
+	     strncasecmp(at + len, "-off", 4) != 0) ||
+	    isalnum((unsigned char)at[len + 4]))
+		return 0;
+	return len + 4;
+}
+
+static bool is_one_of(const char *text, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strncasecmp(text, words[i], strlen(words[i])) == 0)
 			return true;
 	return false;
 }
 
-static bool check_offers(const struct quality_input *in, struct str *detail)
+/* "free" without a price, not "feel free", "a free hour" or "error-free". */
+static size_t free_word(const char *text, const char *at)
 {
-	for (size_t i = 0; i < ARRAY_LEN(promises); i++) {
-		const char *p = promises[i];
+	static const char *const before[] = { "feel ", " you ", "u're ",
+					      " are ", "e you " };
+	static const char *const behind[] = {
+		" to ",	    " up ",   " plan",	 " tier", " version",
+		" account", "-form",  " minute", " hour", " quarter of",
+		" moment",  " time ", " slot"
+	};
 
-		if ((strcasestr(in->message, p) != NULL ||
-		     (in->subject != NULL &&
-		      strcasestr(in->subject, p) != NULL)) &&
-		    !is_offered(in, p))
-			return bad(detail, "promises what was not offered: ", p,
-				   strlen(p));
+	if (strncasecmp(at, "free", 4) != 0 || !is_left_edge(text, at) ||
+	    isalnum((unsigned char)at[4]) || (at > text && at[-1] == '-') ||
+	    is_one_of(at + 4, behind, ARRAY_LEN(behind)) ||
+	    (at - text >= 5 && is_one_of(at - 5, before, ARRAY_LEN(before))))
+		return 0;
+	return 4;
+}
+
+/* Length of a promise that begins at `at`; 0: none does. */
+static size_t promise_at(const char *text, const char *at)
+{
+	size_t len = amount_off(text, at);
+
+	if (len == 0)
+		len = free_word(text, at);
+	for (size_t i = 0; i < ARRAY_LEN(promises) && len == 0; i++)
+		if (strncasecmp(at, promises[i], strlen(promises[i])) == 0)
+			len = strlen(promises[i]);
+	for (size_t i = 0; i < ARRAY_LEN(promise_words) && len == 0; i++)
+		if (is_left_edge(text, at) &&
+		    strncasecmp(at, promise_words[i],
+				strlen(promise_words[i])) == 0)
+			len = strlen(promise_words[i]);
+	return len;
+}
+
+/* Some offer stands in the text, word for word, around the promise. */
+static bool is_offered(const struct quality_input *in, const char *text,
+		       const struct promise *promise)
+{
+	for (size_t i = 0; i < in->offers.count; i++) {
+		const char *offer = in->offers.items[i], *at = text;
+		size_t len = strlen(offer);
+
+		for (; len > 0 && (at = strcasestr(at, offer)) != NULL &&
+		       at <= promise->at;
+		     at++)
+			if (at + len >= promise->at + promise->len &&
+			    is_left_edge(text, at) &&
+			    !isalnum((unsigned char)at[len]))
+				return true;
+	}
+	return false;
+}
+
+static bool offers_known(const struct quality_input *in, const char *text,
+			 struct str *detail)
+{
+	for (const char *at = text; *at != '\0'; at++) {
+		const struct promise promise = { at, promise_at(text, at) };
+
+		if (promise.len > 0 && !is_offered(in, text, &promise))
+			return bad(detail, "promises what was not offered: ",
+				   promise.at, promise.len);
 	}
 	return true;
 }
+
+static bool check_offers(const struct quality_input *in, struct str *detail)
+{
+	return of_both(in, detail, offers_known);
+}
+
+/* ------------------------------------------------------------ repetition -- */
 
 /* Letters and digits only, lower case: what a reader would remember. */
 static const char *essence(struct arena *a, const char *text)

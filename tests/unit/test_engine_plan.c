@@ -316,16 +316,61 @@ static const struct quality_case {
 	{ "You get a discount of ten when you come back.", "offers" },
 	{ "You get 20% off until Friday when you return.", NULL },
 	{ "hello there it is QUIET here", "repetition" },
+	{ "Sign in at evil-login.com/reset to keep your data.", "links" },
+	{ "Sign in at Evil-Login.com to keep your data, ok.", "links" },
+	{ "Sign in at evil-login.bank/reset to keep your data.", "links" },
+	{ "Sign in at (evil-login.co.uk), to keep your data.", "links" },
+	{ "Fetch ftp://example.com/file to keep your data.", "links" },
+	{ "Open //evil.test/path to keep all of your data.", "links" },
+	{ "Open 10.1.2.3/path to keep all of your data now.", "links" },
+	{ "Open example.com@evil.test/x to keep your data.", "links" },
+	{ "Go https://example.com/?to=https://evil.test/a now", "links" },
+	{ "Sign in at evil\xe3\x80\x82"
+	  "com to keep your data.",
+	  "links" },
+	{ "Sign in at evil.\xe2\x80\x8b"
+	  "com to keep all of it.",
+	  "links" },
+	{ "Have a look at example.com/a or docs.example.com.", NULL },
+	{ "Have a look at cta.test/x or //example.com/a now.", NULL },
+	{ "Go https://example.com/?to=evil.test/a if you like", NULL },
+	{ "We, e.g. Node.js v1.2.3 users, like and/or reports.", NULL },
+	{ "It is done... Read on/off the record, i.e. nothing.", NULL },
+	{ "Write to ada@example.com, or ada.l@example.com/x.", "addresses" },
+	{ "Write to lo@retivo.example when you have time.", "addresses" },
+	{ "Write to hello@retivo.example when you have time.", NULL },
+	{ "Get 30 days for free and we waive your invoice.", "offers" },
+	{ "We will waive the invoice of the last month, ok.", "offers" },
+	{ "Take 20% off until Friday, or even 90% off now.", "offers" },
+	{ "Take 120% off until Friday when you come back.", "offers" },
+	{ "Take $50 off when you come back to us this week.", "offers" },
+	{ "Take 20% off until Fridays when you come back.", "offers" },
+	{ "20% off until Friday: 20% OFF UNTIL FRIDAY, really.", NULL },
+	{ "Feel free to reply; an error-free import is near.", NULL },
+	{ "You used 90% of the free plan, switch 2 seats off.", NULL },
+	{ "Are you free on Monday, for a free quarter of an hour?", NULL },
+	{ "Come back and you get a free upgrade of your seats.", "offers" },
 };
 
-START_TEST(quality_finds_each_fault)
+/* The same rules hold of the subject. */
+static const struct quality_case subject_table[] = {
+	{ "Your week", NULL },
+	{ "Reset at https://evil.test/a", "links" },
+	{ "Reset at evil-login.com", "links" },
+	{ "Ask bob@other.test", "addresses" },
+	{ "A discount for you", "offers" },
+	{ "20% off until Friday", NULL },
+};
+
+static void check_case(const char *subject, const char *message,
+		       const char *failed)
 {
-	const struct quality_case *c = &quality_table[_i];
 	struct quality_input in = {
 		.channel = "email",
-		.subject = "A subject",
-		.message = c->message,
+		.subject = subject,
+		.message = message,
 		.customer_email = "ada@example.com",
+		.mail_from = "Retivo <hello@retivo.example>",
 		.cta_url = "https://cta.test/x",
 		.offers = { offers, 1 },
 		.allowed_domains = { domains, 1 },
@@ -335,12 +380,61 @@ START_TEST(quality_finds_each_fault)
 	struct quality_result r;
 
 	quality_check(&op, &in, &r);
-	ck_assert_msg(r.passed == (c->failed == NULL), "%s → %s", c->message,
-		      r.json);
-	if (c->failed != NULL) {
+	ck_assert_msg(r.passed == (failed == NULL), "%s: %s → %s", subject,
+		      message, r.json);
+	if (failed != NULL) {
 		const char *want = arena_printf(
-		    arena, "{\"name\":\"%s\",\"passed\":false", c->failed);
+		    arena, "{\"name\":\"%s\",\"passed\":false", failed);
 		ck_assert_msg(strstr(r.json, want) != NULL, "%s", r.json);
+	}
+}
+
+START_TEST(quality_finds_each_fault)
+{
+	check_case("A subject", quality_table[_i].message,
+		   quality_table[_i].failed);
+}
+END_TEST
+
+START_TEST(quality_finds_each_fault_in_a_subject)
+{
+	check_case(subject_table[_i].message,
+		   "A friendly note about your week.",
+		   subject_table[_i].failed);
+}
+END_TEST
+
+/* Pieces that the checks cut at, in any order: nothing is read beyond. */
+START_TEST(quality_survives_any_text)
+{
+	static const char *const pieces[] = {
+		"://", "//",	   ".",	   "@",	   "/",	  "www.", "http",
+		"a",   "com",	   "free", "% of", "off", " ",	  "20",
+		"<",   "\xe3\x80", "-",	   "xn--", "\\",
+	};
+	uint32_t seed = 7;
+
+	for (int n = 0; n < 20000; n++) {
+		struct str text;
+
+		str_init(&text, arena, SIZE_MAX);
+		for (int i = 0; i < 12; i++) {
+			seed = seed * 1664525 + 1013904223;
+			str_puts(&text,
+				 pieces[(seed >> 16) % ARRAY_LEN(pieces)]);
+		}
+		struct quality_result r;
+		quality_check(&op,
+			      &(struct quality_input){
+				  .channel = "in_app",
+				  .message = text.bytes,
+				  .mail_from = "a@a.com",
+				  .offers = { offers, 1 },
+				  .allowed_domains = { domains, 1 },
+			      },
+			      &r);
+		ck_assert(parse_is_utf8(r.json, strlen(r.json)) ||
+			  strstr(text.bytes, "\xe3") != NULL);
 	}
 }
 END_TEST
@@ -463,6 +557,9 @@ void plan_cases(Suite *suite)
 	tcase_add_test(tc, plan_has_a_text_for_every_area);
 	tcase_add_loop_test(tc, quality_finds_each_fault, 0,
 			    (int)ARRAY_LEN(quality_table));
+	tcase_add_loop_test(tc, quality_finds_each_fault_in_a_subject, 0,
+			    (int)ARRAY_LEN(subject_table));
+	tcase_add_test(tc, quality_survives_any_text);
 	tcase_add_test(tc, quality_needs_a_subject_in_mails_only);
 	tcase_add_test(tc, quality_cuts_details_at_whole_characters);
 	tcase_add_loop_test(tc, lift_is_newcombes_interval, 0,

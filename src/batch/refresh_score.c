@@ -41,7 +41,7 @@ bool refresh_next_users(struct op *op, const char *after, struct user_list *ret)
 struct columns {
 	size_t n;
 	const char **user_id, **stage, **reason, **risk, **parts;
-	int64_t *health, *noted_health;
+	int64_t *health, *noted_health, *since;
 	double *risk_score, *activation, *engagement, *expansion;
 };
 
@@ -55,6 +55,7 @@ static void columns_init(struct arena *a, struct columns *w, size_t len)
 	w->parts = ARENA_ARRAY(a, const char *, len);
 	w->health = ARENA_ARRAY(a, int64_t, len);
 	w->noted_health = ARENA_ARRAY(a, int64_t, len);
+	w->since = ARENA_ARRAY(a, int64_t, len);
 	w->risk_score = ARENA_ARRAY(a, double, len);
 	w->activation = ARENA_ARRAY(a, double, len);
 	w->engagement = ARENA_ARRAY(a, double, len);
@@ -182,7 +183,7 @@ static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
 	    "WITH w AS (UPDATE customers c SET lifecycle_stage = u.stage,"
 	    " stage_reason = u.reason,"
 	    " stage_since = CASE WHEN c.lifecycle_stage = u.stage"
-	    " THEN c.stage_since ELSE $2 END, health = u.health,"
+	    " THEN c.stage_since ELSE u.since END, health = u.health,"
 	    " risk_level = u.risk, risk_score = u.risk_score,"
 	    " activation_score = u.activation,"
 	    " engagement_score = u.engagement, expansion_score = u.expansion,"
@@ -191,14 +192,14 @@ static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
 	    " FROM (SELECT x.user_id, x.stage, x.reason, x.risk,"
 	    " x.parts::smallint[] AS parts,"
 	    " nullif(x.noted, -1)::smallint AS noted,"
-	    " x.health::smallint AS health, x.risk_score::real AS risk_score,"
+	    " x.health::smallint AS health, x.since, x.risk_score::real AS risk_score,"
 	    " x.activation::real AS activation,"
 	    " x.engagement::real AS engagement, x.expansion::real AS expansion"
 	    " FROM unnest($3::text[], $4::text[], $5::text[], $6::text[],"
 	    " $7::bigint[], $8::float8[], $9::float8[], $10::float8[],"
-	    " $11::float8[], $12::text[], $13::bigint[])"
+	    " $11::float8[], $12::text[], $13::bigint[], $14::timestamptz[])"
 	    " x (user_id, stage, risk, parts, health, risk_score,"
-	    " activation, engagement, expansion, reason, noted)) u"
+	    " activation, engagement, expansion, reason, noted, since)) u"
 	    " WHERE c.tenant_id = $1 AND c.user_id = u.user_id"
 	    " AND (c.refreshed_at IS NULL OR (c.lifecycle_stage, c.stage_reason,"
 	    " c.health, c.risk_level, c.risk_score, c.activation_score,"
@@ -212,7 +213,7 @@ static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
 	    ARG_I64S(w->health, w->n), ARG_DOUBLES(w->risk_score, w->n),
 	    ARG_DOUBLES(w->activation, w->n), ARG_DOUBLES(w->engagement, w->n),
 	    ARG_DOUBLES(w->expansion, w->n), ARG_TEXTS(w->reason, w->n),
-	    ARG_I64S(w->noted_health, w->n));
+	    ARG_I64S(w->noted_health, w->n), ARG_TIMES(w->since, w->n));
 }
 
 static bool write_ledger(struct op *op, const struct changes *c,
@@ -261,6 +262,7 @@ bool refresh_score(struct op *op, const struct tenant_config *config,
 		features_read(op, &row, &features);
 		score_compute(config, &features, &score);
 		packed = score_pack(op->arena, &score);
+		w.since[w.n] = score_stage_since(config, &features, &score);
 		columns_add(&w, &row, &score, packed);
 		changes_add(op, &c, &row, &score, packed, true);
 		changes_add(op, &c, &row, &score, packed, false);

@@ -146,20 +146,22 @@ static int64_t day_before(const struct score_features *f, int64_t n)
 	return first >= SCORE_WINDOW_DAYS ? first : -1;
 }
 
+/* n days ago somebody came back who had been at risk or churned. */
+static bool is_return(const struct lifecycle_config *c,
+		      const struct score_features *f, int64_t n)
+{
+	int64_t older = is_active_on(f, n) ? day_before(f, n) : -1;
+
+	return older >= 0 &&
+	       (older - n - 1 >= c->at_risk_days ||
+		(f->churn_days_ago > n && f->churn_days_ago <= older));
+}
+
 static bool is_recovered(const struct lifecycle_config *c,
 			 const struct score_features *f)
 {
 	for (int64_t n = 0; n < c->recovered_days; n++) {
-		int64_t older;
-
-		if (!is_active_on(f, n))
-			continue;
-		older = day_before(f, n);
-		if (older < 0)
-			continue;
-		if (older - n - 1 >= c->at_risk_days)
-			return true;
-		if (f->churn_days_ago > n && f->churn_days_ago <= older)
+		if (is_return(c, f, n))
 			return true;
 	}
 	return false;
@@ -321,6 +323,66 @@ static void compute_health(const struct tenant_config *config, struct score *s)
 	sum_add(sum, "safety", c->risk, 1 - s->risk.value);
 	sum_close(sum);
 	s->health_points = (int)round(sum->value * 100);
+}
+
+/* When the day n days ago began; its last activity when that is known. */
+static int64_t day_began(const struct score_features *f, int64_t n)
+{
+	int64_t day_us = (f->now_us / US_PER_DAY - n) * US_PER_DAY;
+
+	return days_ago(f, f->last_us) == n ? f->last_us : day_us;
+}
+
+/* The earliest return of those that still count. */
+static int64_t returned_at(const struct lifecycle_config *c,
+			   const struct score_features *f)
+{
+	int64_t first = 0;
+
+	for (int64_t n = 0; n < c->recovered_days; n++) {
+		if (is_return(c, f, n))
+			first = n;
+	}
+	return day_began(f, first);
+}
+
+/* When silence made it at_risk: not while it still was recovered. */
+static int64_t silent_since(const struct lifecycle_config *c,
+			    const struct score_features *f)
+{
+	int64_t since = f->last_us + c->at_risk_days * US_PER_DAY;
+
+	for (int64_t n = c->recovered_days; n < SCORE_WINDOW_DAYS; n++) {
+		if (!is_return(c, f, n))
+			continue;
+		int64_t end = (f->now_us / US_PER_DAY - n + c->recovered_days) *
+			      US_PER_DAY;
+
+		return end > since ? end : since;
+	}
+	return since;
+}
+
+int64_t score_stage_since(const struct tenant_config *config,
+			  const struct score_features *f,
+			  const struct score *score)
+{
+	const struct lifecycle_config *c = &config->lifecycle;
+	int64_t since = f->now_us;
+
+	if (score->stage == STAGE_CHURNED) {
+		since = f->last_us + c->churned_days * US_PER_DAY;
+		if (is_churned_by_event(f) &&
+		    day_began(f, f->churn_days_ago) < since)
+			since = day_began(f, f->churn_days_ago);
+	} else if (streq(score->stage_reason, "no_activity")) {
+		since = silent_since(c, f);
+	} else if (score->stage == STAGE_RECOVERED) {
+		since = returned_at(c, f);
+	} else if (score->stage == STAGE_NEW) {
+		since = f->first_us;
+	}
+	return since < f->now_us ? since : f->now_us;
 }
 
 void score_compute(const struct tenant_config *config,

@@ -129,6 +129,17 @@ void score_compute(const struct tenant_config *config,
 		   const struct score_features *features, struct score *ret);
 
 /*
+ * Since when the stage that score_compute() found holds, as far as the
+ * features tell, never behind now_us: churned by silence when churned_days
+ * were over, or with the churn event if that was before; at_risk by silence
+ * likewise; recovered with the day of the return; new with the first event.
+ * The others begin when they are seen: now_us.
+ */
+int64_t score_stage_since(const struct tenant_config *config,
+			  const struct score_features *features,
+			  const struct score *score);
+
+/*
  * arena: the scores and their parts as text of a smallint[], in
  * ten-thousandths, as customers.score_parts keeps them: a sixth of the JSON,
  * in rows that every sweep reads and compares. score.c has the order; what

@@ -2,7 +2,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { start_stack } from "./lib/stack.mjs";
-import { activate, drift, interventions, new_user, ok, refused, win_back } from "./lib/cases.mjs";
+import { activate, days_ago, drift, interventions, new_user, ok, refused, win_back } from "./lib/cases.mjs";
 
 let stack;
 
@@ -26,6 +26,28 @@ test("an empty tenant has zeros, and no range but three", async () => {
 	}
 	for (const range of ["", "1d", "30", "all", "7D"])
 		refused(await tenant.viewer.get(`/api/analytics?range=${range}`), 400, "range");
+});
+
+test("an import of history is no wave of churn", async () => {
+	const tenant = await stack.tenant();
+	const lived = async (...idle) => {
+		const user = new_user("imported");
+		ok(await tenant.ingest.track(...idle.map((days) =>
+			({ user_id: user, event: "login", timestamp: days_ago(days) }))));
+		return user;
+	};
+	const [long, lately] = [await lived(120, 100), await lived(60, 50, 35)];
+	for (let i = 0; i < 3; i++)
+		await lived(60, 20, 10, 1);
+	await stack.batch({ tenant: tenant.id });
+	const since = async (user) => {
+		const { customer } = ok(await tenant.viewer.get(`/api/customers/${user}`));
+		assert.equal(customer.lifecycle_stage, "churned");
+		return Math.round((Date.now() - new Date(customer.stage_since)) / 864e5);
+	};
+	assert.deepEqual([await since(long), await since(lately)], [70, 5]);
+	for (const [range, rate] of [["7d", 1 / 4], ["30d", 1 / 4]])
+		assert.equal((await get(tenant, range)).kpis.churn_rate, rate, range);
 });
 
 test("figures of known lives and outcomes", async () => {

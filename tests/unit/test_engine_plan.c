@@ -414,7 +414,7 @@ START_TEST(quality_survives_any_text)
 	};
 	uint32_t seed = 7;
 
-	for (int n = 0; n < 20000; n++) {
+	for (int n = 0; n < 1500; n++) {
 		struct str text;
 
 		str_init(&text, arena, SIZE_MAX);

@@ -394,12 +394,77 @@ START_TEST(bands_cover_all_points)
 }
 END_TEST
 
+static const struct {
+	const char *name;
+	struct life life;
+	double since; /* days ago */
+} sinces[] = {
+	{ "silent for 40 days",
+	  { "", "{}", 90, 40, DAY(40), 0, 0, 0, 3, NEVER, STAGE_CHURNED, "" },
+	  10 },
+	{ "silent for 100 days",
+	  { "", "{}", 200, 100, 0, 0, 0, 0, 3, NEVER, STAGE_CHURNED, "" },
+	  70 },
+	{ "no event, made 45 days ago",
+	  { "", "{}", 45, NEVER, 0, 0, 0, 0, 0, NEVER, STAGE_CHURNED, "" },
+	  15 },
+	{ "a churn event with the last activity, 3 days ago",
+	  { "", "{}", 90, 3.2, DAY(3) | DAY(4), 5, 0, 0, 3, 3, STAGE_CHURNED,
+	    "" },
+	  3.2 },
+	{ "a churn event and silent since, for 50 days",
+	  { "", "{}", 90, 50, DAY(50), 0, 0, 0, 3, 50, STAGE_CHURNED, "" },
+	  50 },
+	{ "silent for 9 days",
+	  { "", "{}", 10.2, 9.3, DAY(9) | DAY(10), 5, 5, 0, 3, NEVER,
+	    STAGE_AT_RISK, "" },
+	  2.3 },
+	{ "back 15 days ago, silent for 13: recovered until yesterday",
+	  { "", "{}", 90, 13, DAY(13) | DAY(15) | DAY(40), 2, 2, 0, 3, NEVER,
+	    STAGE_AT_RISK, "" },
+	  1.5 },
+	{ "back 6 days ago",
+	  { "", "{}", 90, 1, DAY(1) | DAY(6) | DAY(30), 5, 0, 0, 3, NEVER,
+	    STAGE_RECOVERED, "" },
+	  6.5 },
+	{ "back today",
+	  { "", "{}", 90, 0.1, DAY(0) | DAY(30), 5, 0, 0, 3, NEVER,
+	    STAGE_RECOVERED, "" },
+	  0.1 },
+	{ "new",
+	  { "", "{}", 0.3, 0.1, DAY(0), 5, 0, 0, 1, NEVER, STAGE_NEW, "" },
+	  0.3 },
+	{ "in use",
+	  { "", "{}", 3.4, 0.1, DAY(0) | DAY(1) | DAY(2) | DAY(3), 5, 5, 0, 3,
+	    NEVER, STAGE_ACTIVE, "" },
+	  0 },
+};
+
+START_TEST(stage_begins_where_the_history_tells)
+{
+	const struct life *life = &sinces[_i].life;
+	struct tenant_config config = config_of(life->config);
+	struct score_features f = features_of(life);
+	struct score s;
+
+	score_compute(&config, &f, &s);
+	ck_assert_msg(s.stage == life->stage, "%s: %s", sinces[_i].name,
+		      score_stage_word(s.stage));
+	int64_t since = score_stage_since(&config, &f, &s);
+	ck_assert_msg(llabs(since - AGO(sinces[_i].since)) < US_PER_SECOND,
+		      "%s: %f days ago", sinces[_i].name,
+		      (double)(NOON - since) / (double)US_PER_DAY);
+}
+END_TEST
+
 void score_cases(Suite *suite)
 {
 	TCase *tc = tcase_create("score");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, stage_of_each_life, 0, (int)ARRAY_LEN(lives));
+	tcase_add_loop_test(tc, stage_begins_where_the_history_tells, 0,
+			    (int)ARRAY_LEN(sinces));
 	tcase_add_test(tc, the_best_customer_has_full_scores);
 	tcase_add_test(tc, engagement_is_the_weighted_sum);
 	tcase_add_loop_test(tc, risk_of_each_case, 0, (int)ARRAY_LEN(risks));

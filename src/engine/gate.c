@@ -79,9 +79,14 @@ static const struct gate gates[] = {
 	{ .name = "daily_budget",
 	  .is_budget = true,
 	  .open = SQL_LITERAL(GATE_SQL_DAILY_BUDGET),
-	  .detail = SQL_LITERAL("coalesce('tenant: '"
-				" || (t.config->>'daily_budget')"
-				" || ' a day', 'no daily budget')") },
+	  .detail = SQL_LITERAL(
+	      "coalesce(nullif(concat_ws('; ',"
+	      " 'tenant: ' || nullif(t.config->>'daily_budget', '0')"
+	      " || ' a day' || CASE WHEN " GATE_SQL_TENANT_BUDGET
+	      " THEN '' ELSE ', spent' END,"
+	      " 'playbook: ' || nullif(p.constraints->>'max_per_day', '0')"
+	      " || ' a day' || CASE WHEN " GATE_SQL_PLAYBOOK_BUDGET
+	      " THEN '' ELSE ', spent' END), ''), 'no daily budget')") },
 };
 
 /* Of those whose draw is under the holdout: the rest of the chain. */

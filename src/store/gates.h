@@ -163,13 +163,16 @@
 	" AND o.status <> 'cancelled' AND " GATE_SQL_COUNTS ")"
 
 /* The tenant's daily_budget and the playbook's max_per_day; 0: none. */
-#define GATE_SQL_DAILY_BUDGET                                                  \
-	"(CASE WHEN coalesce(t.config->>'daily_budget', '0') = '0'"            \
+#define GATE_SQL_TENANT_BUDGET                                                 \
+	"CASE WHEN coalesce(t.config->>'daily_budget', '0') = '0'"             \
 	" THEN true ELSE " GATE_SQL_SPENT_TODAY                                \
-	" < (t.config->>'daily_budget')::numeric END"                          \
-	" AND CASE WHEN coalesce(p.constraints->>'max_per_day', '0')"          \
+	" < (t.config->>'daily_budget')::numeric END"
+#define GATE_SQL_PLAYBOOK_BUDGET                                               \
+	"CASE WHEN coalesce(p.constraints->>'max_per_day', '0')"               \
 	" = '0' THEN true ELSE " GATE_SQL_PLAYBOOK_SPENT_TODAY                 \
-	" < (p.constraints->>'max_per_day')::numeric END)"
+	" < (p.constraints->>'max_per_day')::numeric END"
+#define GATE_SQL_DAILY_BUDGET                                                  \
+	"(" GATE_SQL_TENANT_BUDGET " AND " GATE_SQL_PLAYBOOK_BUDGET ")"
 
 /* ------------------------------------------------- only at the claim -- */
 

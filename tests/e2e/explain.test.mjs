@@ -2,7 +2,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { start_stack } from "./lib/stack.mjs";
-import { activate, drift, new_user, ok, refused, win_back } from "./lib/cases.mjs";
+import { activate, days_ago, drift, new_user, ok, refused, win_back } from "./lib/cases.mjs";
 
 let stack, tenant;
 
@@ -51,9 +51,55 @@ test("a change of config is told from one of events and of time", async () => {
 		{ at_risk_days: 12, churned_days: 40 } } }));
 	await stack.batch({ tenant: tenant.id });
 	const seen = await explain(user);
-	assert.deepEqual(seen.lifecycle, { at_risk_days: 12, churned_days: 40 });
+	assert.deepEqual(seen.lifecycle, { new_max_days: 1, onboarding_max_days: 14, at_risk_days: 12,
+		churned_days: 40, recovered_days: 14, drop_min_events: 10, drop_ratio: 0.5, churn_events: [] });
 	assert.ok(seen.changes.some((c) => c.cause === "config"), JSON.stringify(seen.changes));
 	ok(await tenant.admin.patch("/api/settings", { config: { lifecycle: null } }));
+});
+
+test("the numbers that decided the stage", async () => {
+	ok(await tenant.admin.patch("/api/settings", { config: {
+		milestones: [{ name: "created", event: "report_created" }, { name: "invited", event: "invite_sent" },
+			{ name: "often", event: "login", onboarding: false, retention: true }],
+		lifecycle: { churn_events: ["cancelled"] } } }));
+	const user = await drift(tenant.ingest, new_user("facts"), {}, 20);
+	await stack.batch({ tenant: tenant.id });
+	const { stage_facts, lifecycle, scores } = await explain(user);
+	assert.deepEqual(stage_facts, { days_silent: 20, days_known: 32, events_14_days: 0,
+		events_14_days_before: 3, days_since_churn_event: null, milestones_missing: ["invited"] });
+	assert.deepEqual([scores.stage.value, scores.stage.reason], ["at_risk", "no_activity"]);
+	assert.ok(stage_facts.days_silent >= lifecycle.at_risk_days);
+	ok(await tenant.ingest.track({ user_id: user, event: "cancelled", timestamp: days_ago(3) }));
+	await stack.batch({ tenant: tenant.id });
+	const gone = await explain(user);
+	assert.deepEqual([gone.stage_facts.days_since_churn_event, gone.stage_facts.days_silent,
+		gone.scores.stage.reason], [3, 3, "churn_event"]);
+	ok(await tenant.admin.patch("/api/settings", { config: { milestones: null, lifecycle: null } }));
+});
+
+test("which daily budget is spent", async () => {
+	const [one, two] = [await drift(tenant.ingest, new_user("budget")),
+		await drift(tenant.ingest, new_user("budget"))];
+	const only = win_back({ constraints: { max_per_day: 1, channels: ["in_app"] },
+		entry_conditions: { "properties.day": "x" } });
+	for (const user of [one, two])
+		ok(await tenant.ingest.track({ user_id: user, event: "$identify", properties: { day: "x" } }));
+	const id = await activate(tenant, only);
+	for (let i = 0; i < 2; i++)
+		await stack.batch({ tenant: tenant.id });
+	const detail = async () => {
+		const all = [await why(id, one), await why(id, two)];
+		const closed = all.find((w) => w.closed_by === "daily_budget");
+		assert.ok(closed, JSON.stringify(all.map((w) => w.closed_by)));
+		return closed.gates.find((g) => g.name === "daily_budget").detail;
+	};
+	assert.equal(await detail(), "playbook: 1 a day, spent");
+	ok(await tenant.admin.patch("/api/settings", { config: { daily_budget: 1000 } }));
+	assert.equal(await detail(), "tenant: 1000 a day; playbook: 1 a day, spent");
+	ok(await tenant.admin.patch("/api/settings", { config: { daily_budget: 1 } }));
+	assert.equal(await detail(), "tenant: 1 a day, spent; playbook: 1 a day, spent");
+	ok(await tenant.admin.patch("/api/settings", { config: { daily_budget: null } }));
+	ok(await tenant.editor.put(`/api/playbooks/${id}/status`, { status: "archived" }));
 });
 
 test("why names the first gate that is closed", async () => {

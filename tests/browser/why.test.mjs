@@ -101,6 +101,7 @@ test("the guide explains why no first message comes, and leads to the milestones
 	await page.goto(world.url);
 	await fill_sign_in(page, "fresh");
 	await page.getByText("matches Solo, but writes no message. The customer is in the holdout").waitFor();
+	assert.match(await page.locator(".tile", { hasText: "Retention" }).first().textContent(), /–/);
 	assert.ok((await page.getByRole("link", { name: "See all gates" }).getAttribute("href")).startsWith("/customers/solo?why="));
 	await page.getByRole("link", { name: "Say what getting started means" }).click();
 	await page.getByRole("button", { name: "Add a milestone" }).waitFor();

@@ -45,7 +45,7 @@ test("analytics: lift with its interval and verdict", async (t) => {
 	await page.getByRole("link", { name: "Analytics" }).click();
 	await page.getByRole("list", { name: "Lift by playbook" }).getByText("+20.0 points").waitFor();
 	await page.getByText("(+5.2 to +33.4)").waitFor();
-	await page.getByText("80% of 70 written to, 60% of 80 held out").waitFor();
+	await page.getByText("80% of 70 chosen (66 reached), 60% of 80 held out").waitFor();
 	await page.getByText("Better", { exact: true }).waitFor();
 	await page.getByRole("button", { name: "7 days" }).click();
 	await page.getByText("Messages sent by day").waitFor();

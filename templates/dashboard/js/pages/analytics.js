@@ -43,8 +43,9 @@ function Numbers({ data: { kpis, roi, outcome_stats: outcomes } }) {
 const bookLink = (row) => html`<a href=${`/playbooks/${row.playbook_id}`}>${row.name}</a>`;
 
 function Lift({ of }) {
-	const note = (row) => row.difference === undefined ? `${plural(row.treated, "customer")} written to, ${count(row.held_out)} held out`
-		: `${percent(row.treated_positive / row.treated)} of ${count(row.treated)} written to, ${percent(row.held_out_positive / row.held_out)} of ${count(row.held_out)} held out`;
+	const note = (row) => row.difference === undefined ? `${plural(row.treated, "customer")} chosen, ${count(row.treated_reached)} reached, ${count(row.held_out)} held out`
+		: `${percent(row.treated_positive / row.treated)} of ${count(row.treated)} chosen (${count(row.treated_reached)} reached), ` +
+			`${percent(row.held_out_positive / row.held_out)} of ${count(row.held_out)} held out`;
 	return html`
 		<${Card} title="Lift by playbook" actions=${html`<span class="faint">Percentage points over the holdout, 95% interval</span>`}>
 			${of.length === 0 ? html`<${Empty} title="No trial has ended yet">Each playbook keeps a holdout that gets no message. Once the

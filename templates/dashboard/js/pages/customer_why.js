@@ -32,7 +32,8 @@ export function WhyCard({ customer }) {
 		<${Card} title="Why, or why not" actions=${html`
 			<${Button} class="small" busy=${tried.busy} onClick=${dryRun}>What would happen now?<//>`}>
 			<div class="form">
-				${tried.busy ? html`<${Skeleton} lines=${2} />` : tried.error ? html`<${Failure} error=${tried.error} retry=${dryRun} />`
+				${tried.busy ? html`<${Skeleton} lines=${2} />` : tried.error
+					? html`<${Failure} error=${tried.error} retry=${dryRun} />`
 					: tried.data && html`<${Tried} of=${tried.data} />`}
 				<label class="field"><span>Playbook</span>
 					<select value=${why} onChange=${(event) => setQuery({ why: event.target.value }, { replace: true })}>
@@ -46,7 +47,8 @@ export function WhyCard({ customer }) {
 function Tried({ of: { decision, rules } }) {
 	const book = rules.playbooks.find((one) => one.id === decision.playbook_id);
 	if (decision.action === "wait")
-		return html`<${Notice}>Nothing: ${book ? decision.reasoning ?? "it would wait." : "no active playbook is open to this customer now."}<//>`;
+		return html`<${Notice}>Nothing: ${book ? decision.reasoning ?? "it would wait."
+			: "no active playbook is open to this customer now."}<//>`;
 	const what = decision.action === "escalate" ? "would raise a case for a person"
 		: `would write: ${channelName(decision.channel)}`;
 	return html`<div class="form" role="status">
@@ -78,12 +80,14 @@ function WriteForm({ customer, books }) {
 		navigate(`/interventions?selected=${made.id}`, { saved: true });
 	}, { guard: true });
 	return html`<form class="form" onSubmit=${form.submit}>
-		${customer.opted_out && html`<${Notice} tone="warn">This customer does not want to be contacted: it would be held.<//>`}
+		${customer.opted_out && html`
+			<${Notice} tone="warn">This customer does not want to be contacted: it would be held.<//>`}
 		<${Field} form=${form} name="playbook_id" label="Playbook" options=${books.map((book) => [book.id, book.name])}
 			hint="Whose goal it serves; its conditions and its holdout do not apply to a message by hand" />
 		<${Field} form=${form} name="channel" label="Channel" options=${channels} />
 		${form.values.channel === "email" && html`<${Field} form=${form} name="subject" label="Subject" maxlength="200" />`}
-		<${Field} form=${form} name="message_body" label="Message" rows=${8} hint="Empty: the planner writes it from the playbook" />
+		<${Field} form=${form} name="message_body" label="Message" rows=${8}
+			hint="Empty: the planner writes it from the playbook" />
 		<${Submit} form=${form}>Put it into the queue<//>
 	</form>`;
 }

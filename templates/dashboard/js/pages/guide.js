@@ -69,7 +69,8 @@ function WhyNone({ book }) {
 	if (!matching || (first && !why))
 		return "The batch looks each minute. Nothing is sent before you approve it.";
 	if (!first)
-		return html`No customer meets the conditions of ${link(`/playbooks/${book.id}`, book.name)} yet. It writes as soon as one does.`;
+		return html`No customer meets the conditions of ${link(`/playbooks/${book.id}`, book.name)} yet.
+			It writes as soon as one does.`;
 	if (why.closed_by === null)
 		return html`${book.name} matches ${first.name}: the batch looks each minute. Nothing is sent before you approve it.`;
 	return html`${book.name} matches ${first.name}, but writes no message. ${gateCloses(why.closed_by)}${" "}

@@ -66,8 +66,9 @@ function actsOf({ one, isCase, path, put, withText, reload, goOn }) {
 	};
 	if (one.status === "planned") {
 		acts.approve = () => approve(one, put);
-		acts.reject = withText({ title: "Reject this message", label: "Why is it not right?", action: "Reject", danger: true },
-			"reject", "reason", "The message is rejected.", true);
+		acts.reject = withText(
+			{ title: "Reject this message", label: "Why is it not right?", action: "Reject", danger: true }, "reject",
+			"reason", "The message is rejected.", true);
 	}
 	if (["planned", "approved"].includes(one.status) && !one.paused_at)
 		acts.pause = () => put("pause", undefined, "Paused until somebody approves it.", one.status === "approved");
@@ -80,15 +81,18 @@ function actsOf({ one, isCase, path, put, withText, reload, goOn }) {
 async function approve(one, put) {
 	const failed = (one.quality_checks?.checks ?? []).filter((check) => !check.passed)
 		.map((check) => `${words(check.name)}: ${check.detail ?? "failed"}`);
-	if (one.checks_passed === false && !await ask({ title: "A check failed. Approve it all the same?", action: "Approve it",
-		danger: true, text: failed.join("; ") || "Look at the checks beside the message." }))
+	const sure = one.checks_passed !== false || await ask({
+		title: "A check failed. Approve it all the same?", action: "Approve it", danger: true,
+		text: failed.join("; ") || "Look at the checks beside the message." });
+	if (!sure)
 		return;
-	await put("approve", one.version ? { version: one.version } : undefined, "Approved. It goes out with the next run.", true);
+	await put("approve", { version: one.version }, "Approved. It goes out with the next run.", true);
 }
 
 async function rollback(path, reload, goOn) {
 	const reason = await ask({ title: "Take this message back", action: "Roll back", danger: true,
-		text: "A message inside the product is withdrawn. A mail that is out stays out.", input: { label: "Reason", required: false } });
+		text: "A message inside the product is withdrawn. A mail that is out stays out.",
+		input: { label: "Reason", required: false } });
 	if (reason === null)
 		return;
 	await attempt(async () => {

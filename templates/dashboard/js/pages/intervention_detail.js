@@ -37,7 +37,8 @@ export function Detail({ one, playbook, acts, busy, editing, endEdit, reload }) 
 				<div class="actions">${buttons.filter(([name]) => acts.of[name]).map(([name, text, icon, kind]) => html`
 					<${Button} key=${name} kind=${kind} icon=${icon} busy=${busy} onClick=${acts.of[name]}>${text}<//>`)}</div>`}
 			</div><//>
-		<${Card} title="Why" actions=${one.confidence !== null && html`<span class="soft">Confidence ${percent(one.confidence)}</span>`}>
+		<${Card} title="Why" actions=${one.confidence !== null &&
+			html`<span class="soft">Confidence ${percent(one.confidence)}</span>`}>
 			<${Reasoning} text=${one.reasoning ?? "Written by hand."} /><//></div><div>
 		<${Customer} id=${one.user_id} state=${state} />
 		<${Checks} of=${one.quality_checks?.checks ?? []} />
@@ -45,16 +46,20 @@ export function Detail({ one, playbook, acts, busy, editing, endEdit, reload }) 
 }
 
 const reasons = {
-	outcome_unknown: "It was being sent when the server stopped: nobody knows whether it went out, so it was not sent twice.",
+	outcome_unknown: "It was being sent when the server stopped: nobody knows whether it went out, " +
+		"so it was not sent twice.",
 	exit_met: "The customer had reached the goal before it went out.",
 };
 
+const reasonOf = (reason) => reasons[reason] ?? (isGate(reason) ? gateCloses(reason) : reason);
+
 const Notices = ({ one }) => html`
 	${one.paused_at && html`<${Notice} tone="warn">Paused. It stays here until somebody approves it.<//>`}
-	${one.lapsed_at && html`<${Notice} tone="warn">An earlier approval lapsed, because the text or the customer changed.<//>`}
+	${one.lapsed_at && html`
+		<${Notice} tone="warn">An earlier approval lapsed, because the text or the customer changed.<//>`}
 	${one.flagged && html`<${Notice} tone="warn">Flagged: ${one.flag_reason}<//>`}
 	${one.status === "approved" && one.hold && html`<${Notice} tone="warn"><b>Held.</b> ${gateCloses(one.hold)}<//>`}
-	${one.reason && html`<p class="soft">${reasons[one.reason] ?? (isGate(one.reason) ? gateCloses(one.reason) : one.reason)}</p>`}`;
+	${one.reason && html`<p class="soft">${reasonOf(one.reason)}</p>`}`;
 
 /* Somebody decided on a text that had changed: nothing was done, both are shown. */
 function Changed({ before }) {
@@ -62,9 +67,11 @@ function Changed({ before }) {
 	const edits = useApi(may("admin") ? `/api/audit?action=intervention.edit&object=${before.id}&limit=1` : null);
 	const who = names(edits.data?.audit[0]?.actor) ?? "Somebody";
 	return html`<${Notice} tone="bad">
-		<p><b>${who} changed this message while it was on your screen.</b> Nothing was approved. Below is the text as it is now.</p>
+		<p><b>${who} changed this message while it was on your screen.</b> Nothing was approved.
+			Below is the text as it is now.</p>
 		<details><summary>The text that you had read</summary>
-			${before.subject && html`<p><strong>${before.subject}</strong></p>`}<div class="message">${before.message_body}</div></details><//>`;
+			${before.subject && html`<p><strong>${before.subject}</strong></p>`}
+			<div class="message">${before.message_body}</div></details><//>`;
 }
 
 /* The checks run again when it is saved; a newer text of somebody else is not written over unseen. */
@@ -75,7 +82,7 @@ function Editor({ one, onSaved, onEnd, reload }) {
 		let saved;
 		try {
 			saved = await api("PATCH", `/api/interventions/${one.id}`, { message_body: values.message_body,
-				...(version.current && { version: version.current }), ...(one.channel === "email" && { subject: values.subject }) });
+				version: version.current, ...(one.channel === "email" && { subject: values.subject }) });
 		} catch (error) {
 			if (error.code !== "stale_version")
 				throw error;
@@ -112,13 +119,16 @@ function Editor({ one, onSaved, onEnd, reload }) {
 const Customer = ({ id, state }) => html`
 	<${Card} title="Customer" actions=${html`<a class="link" href=${`/customers/${encodeURIComponent(id)}`}>Open</a>`}>
 		<${Load} of=${state} lines=${5}>${({ customer: c }) => html`<${Facts} of=${[
-			["Company", c.company], ["Stage", html`<${Badge} value=${c.lifecycle_stage} />`], ["Health", html`<${Health} value=${c.health} />`],
+			["Company", c.company], ["Stage", html`<${Badge} value=${c.lifecycle_stage} />`],
+			["Health", html`<${Health} value=${c.health} />`],
 			["Risk", html`<${Badge} value=${c.risk_level} />`],
 			["Last seen", html`<${Time} at=${c.last_activity_at} zone=${c.timezone} />`], ["Id", c.id]]} />`}<//><//>`;
 
 const Checks = ({ of }) => html`
-	<${Card} title="Checks">${of.length === 0 ? html`<p class="soft">Not checked yet.</p>` : html`<div class="form checks">${of.map((check) => html`
-		<div key=${check.name} class=${`check ${check.passed ? "good" : "bad"}`}><${Icon} name=${check.passed ? "check" : "close"} />
+	<${Card} title="Checks">${of.length === 0 ? html`<p class="soft">Not checked yet.</p>`
+		: html`<div class="form checks">${of.map((check) => html`
+		<div key=${check.name} class=${`check ${check.passed ? "good" : "bad"}`}>
+			<${Icon} name=${check.passed ? "check" : "close"} />
 			<span>${words(check.name)}${!check.passed && `: ${check.detail ?? "failed"}`}</span></div>`)}</div>`}<//>`;
 
 function Course({ one, playbook, zone }) {

@@ -20,8 +20,8 @@ import { Detail } from "./intervention_detail.js";
 import { lineOf } from "./overview.js";
 
 const states = [
-	["planned", "Waiting"], ["approved", "Approved"], ["sent", "Sent"], ["delivered", "Delivered"], ["rejected", "Rejected"],
-	["failed", "Failed"], ["expired", "Expired"], ["cancelled", "Cancelled"], ["all", "All"],
+	["planned", "Waiting"], ["approved", "Approved"], ["sent", "Sent"], ["delivered", "Delivered"],
+	["rejected", "Rejected"], ["failed", "Failed"], ["expired", "Expired"], ["cancelled", "Cancelled"], ["all", "All"],
 ];
 const channels = [["", "Every channel"],
 	...["email", "in_app", "webhook", "crm", "escalate"].map((name) => [name, channelName(name)])];
@@ -38,17 +38,22 @@ export default function Interventions() {
 	const one = place >= 0 ? rows[place] : selected ? lone.data : rows[0];
 	const at = selected ? place : 0;
 	const show = (id) => setQuery({ selected: id }, { replace: true });
+	const choose = (id) => {
+		turn.choose();
+		show(id);
+	};
 	const step = (by) => {
 		const row = rows[at < 0 ? 0 : at + by];
 		if (row)
-			show(row.id);
+			choose(row.id);
 	};
 	const [editing, setEditing] = useState(false);
 	useEffect(() => setEditing(false), [one?.id]);
 	const [picked, setPicked] = useState(new Map());
+	const reload = () => Promise.all([list.reload(), lone.reload()]);
 	const turn = useTurn(one && `${one.id} ${one.version} ${one.status}`);
 	const acts = useActs({
-		one, turn, edit: () => setEditing(true), reload: () => Promise.all([list.reload(), lone.reload()]),
+		one, turn, reload, edit: () => setEditing(true),
 		/* What left this list gives way to the row after it. */
 		goOn: () => place >= 0 && status !== "all" && show((rows[place + 1] ?? rows[place - 1])?.id ?? null),
 	});
@@ -70,23 +75,29 @@ export default function Interventions() {
 				</select>
 			</div>
 			${canPick && rows.length > 0 && html`
-				<${Bulk} picked=${picked} setPicked=${setPicked} rows=${rows} reload=${list.reload} show=${show} />`}
-			${list.rows === undefined ? (list.error ? html`<${Failure} error=${list.error} retry=${list.reload} />` : html`<${Skeleton} lines=${10} />`)
-				: rows.length === 0 && !selected ? html`<${Card}><${Empty} title=${status === "planned" ? "Nothing waits for you" : "Nothing here"}>
-						The batch looks each minute for customers whom a playbook can help.<//><//>`
+				<${Bulk} picked=${picked} setPicked=${setPicked} rows=${rows} reload=${list.reload} show=${choose} />`}
+			${list.rows === undefined ? html`<${Waiting} of=${list} />`
+				: rows.length === 0 && !selected ? html`<${Nothing} status=${status} />`
 					: html`<div class="queue">
-						<${List} list=${list} rows=${rows} at=${at} names=${names} show=${show}
+						<${List} list=${list} rows=${rows} at=${at} names=${names} show=${choose}
 							picked=${canPick && picked} setPicked=${setPicked} />
-						${one ? html`<${Detail} key=${one.id} one=${one} playbook=${names.get(one.playbook_id)} acts=${acts} busy=${turn.busy}
-								editing=${editing} endEdit=${() => setEditing(false)} reload=${() => Promise.all([list.reload(), lone.reload()])} />`
-							: lone.error ? html`<${Missing} error=${lone.error} retry=${lone.reload} />` : html`<${Skeleton} lines=${10} />`}
+						${one ? html`<${Detail} key=${one.id} one=${one} playbook=${names.get(one.playbook_id)} acts=${acts}
+								busy=${turn.busy} editing=${editing} endEdit=${() => setEditing(false)} reload=${reload} />`
+							: lone.error?.status === 404 ? html`<${Missing} />` : html`<${Waiting} of=${lone} />`}
 					</div>`}
 		<//>`;
 }
 
-const Missing = ({ error, retry }) => error.status === 404
-	? html`<${Card}><${Empty} title="There is no such message">It may have been erased with its customer, or be of another tenant or mode.<//><//>`
-	: html`<${Failure} error=${error} retry=${retry} />`;
+const Waiting = ({ of }) => of.error ? html`<${Failure} error=${of.error} retry=${of.reload} />`
+	: html`<${Skeleton} lines=${10} />`;
+
+const Nothing = ({ status }) => html`
+	<${Card}><${Empty} title=${status === "planned" ? "Nothing waits for you" : "Nothing here"}>
+		The batch looks each minute for customers whom a playbook can help.<//><//>`;
+
+const Missing = () => html`
+	<${Card}><${Empty} title="There is no such message">
+		It may have been erased with its customer, or be of another tenant or mode.<//><//>`;
 
 /* How long a message has to be shown before it can be decided on. */
 const READ_MS = 600;
@@ -101,21 +112,29 @@ function useTurn(shown) {
 	const taken = useRef(false);
 	const [busy, setBusy] = useState(false);
 	const [ended, setEnded] = useState(0);
+	const [chosen, setChosen] = useState(0);
+	const quick = useRef(false);
 	useEffect(() => {
 		if (!taken.current || ended === 0)
 			return undefined;
 		const timer = setTimeout(() => {
 			taken.current = false;
 			setBusy(false);
-		}, READ_MS);
+		}, quick.current ? 0 : READ_MS);
 		return () => clearTimeout(timer);
-	}, [ended, shown]);
+	}, [ended, shown, chosen]);
 	return {
 		busy,
+		/** A person asked to see this one: it need not be guarded. */
+		choose: () => {
+			quick.current = true;
+			setChosen((n) => n + 1);
+		},
 		take: async (work) => {
 			if (taken.current)
 				return;
 			taken.current = true;
+			quick.current = false;
 			setEnded(0);
 			setBusy(true);
 			await work();
@@ -145,7 +164,8 @@ function List({ list, rows, at, names, show, picked, setPicked }) {
 		<${Card} flush><div class="queue-list" ref=${box} role="group" aria-label="Messages" tabindex="0">
 			${rows.length === 0 && html`<p class="soft queue-none">Nothing in this list.</p>`}
 			${rows.map((row, i) => html`
-			<div class=${classes("queue-row", i === at && "current", picked && row.channel === "escalate" && "plain")} key=${row.id}>
+			<div class=${classes("queue-row", i === at && "current", picked && row.channel === "escalate" && "plain")}
+				key=${row.id}>
 				${picked && row.channel !== "escalate" && html`
 					<input type="checkbox" aria-label=${`Pick the message to ${row.customer_name ?? row.user_id}`}
 						checked=${picked.has(row.id)} onChange=${() => pick(row)} />`}
@@ -167,7 +187,7 @@ function Bulk({ picked, setPicked, rows, reload, show }) {
 	const passed = new Map(mine.filter((row) => row.checks_passed && !row.paused_at).map((row) => [row.id, row]));
 	const failed = [...picked.values()].filter((row) => row.checks_passed === false).length;
 	const send = (action, reason, done) => attempt(async () => {
-		const versions = Object.fromEntries([...picked.values()].filter((row) => row.version).map((row) => [row.id, row.version]));
+		const versions = Object.fromEntries([...picked.values()].map((row) => [row.id, row.version]));
 		const answer = await api("POST", "/api/interventions/bulk",
 			{ action, ids: [...picked.keys()], versions, ...(reason && { reason }) });
 		setRefused(answer.results.filter((one) => !one.done).map((one) => ({ ...one, row: picked.get(one.id) })));
@@ -175,9 +195,12 @@ function Bulk({ picked, setPicked, rows, reload, show }) {
 		await reload();
 		toast(`${plural(answer.done, "message")} ${done}.`);
 	});
-	const approve = async () => await ask({ title: `Approve ${plural(picked.size, "message")}?`, action: "Approve them", danger: failed > 0,
-		text: `They go out with the next run, within quiet hours and caps.${failed > 0
-			? ` ${failed === 1 ? "One of them" : `${failed} of them`} failed a check.` : ""}` }) && send("approve", null, "approved");
+	const warning = failed === 0 ? "" : ` ${failed === 1 ? "One of them" : `${failed} of them`} failed a check.`;
+	const approve = async () => {
+		const sure = await ask({ title: `Approve ${plural(picked.size, "message")}?`, action: "Approve them",
+			danger: failed > 0, text: `They go out with the next run, within quiet hours and caps.${warning}` });
+		return sure && send("approve", null, "approved");
+	};
 	const reject = async () => {
 		const reason = await ask({ title: `Reject ${plural(picked.size, "message")}`, action: "Reject them", danger: true,
 			input: { label: "Why are they not right?" } });
@@ -198,5 +221,6 @@ function Bulk({ picked, setPicked, rows, reload, show }) {
 				<p>Not done, because they changed after you had seen them:</p>
 				<ul class="list">${refused.map(({ id, code, row }) => html`<li key=${id}>
 					<button type="button" class="link" onClick=${() => show(id)}>${row?.customer_name ?? row?.user_id ?? id}</button>
-					<span>${code === "stale_version" ? "has another text now" : "somebody decided on it already"}</span></li>`)}</ul><//>`}`;
+					<span>${code === "stale_version" ? "has another text now" : "somebody decided on it already"}</span>
+				</li>`)}</ul><//>`}`;
 }

@@ -10,7 +10,8 @@ import { Builder, documentOf, namesOf, rowsOf } from "../ui/conditions.js";
 import { Field, Submit, splitLines, useForm } from "../ui/form.js";
 import { toast } from "../ui/toast.js";
 
-const areas = [["", "None"], ...["activation", "adoption", "retention", "expansion", "win_back"].map((area) => [area, words(area)])];
+const areas = [["", "None"],
+	...["activation", "adoption", "retention", "expansion", "win_back"].map((area) => [area, words(area)])];
 const channels = ["email", "in_app", "webhook", "crm"].map((name) => [name, channelName(name)]);
 const blank = { name: "", entry_conditions: { lifecycle_stage: ["at_risk"] }, exit_conditions: {},
 	constraints: { priority: 100, cooldown_days: 7 }, strategy_hints: {} };
@@ -28,7 +29,8 @@ export default function PlaybookEdit({ id }) {
 		await books.reload();
 		setRound(round + 1);
 	};
-	const back = id ? { href: `/playbooks/${id}`, text: book?.name ?? "Playbook" } : { href: "/playbooks", text: "Playbooks" };
+	const back = id ? { href: `/playbooks/${id}`, text: book?.name ?? "Playbook" }
+		: { href: "/playbooks", text: "Playbooks" };
 	return html`
 		<${Page} title=${id ? `Edit ${book?.name ?? "playbook"}` : "New playbook"} back=${back}>
 			${!may("editor") ? html`<${Card}><${Empty} title="An editor can write playbooks" /><//>` : html`
@@ -59,7 +61,8 @@ function valuesOf({ name, constraints: c = {}, strategy_hints: h = {} }) {
 const bodyOf = (book, v, entry, exit) => ({
 	name: v.name, entry_conditions: documentOf(entry), exit_conditions: documentOf(exit),
 	constraints: filled({ ...book.constraints, channels: orderOf(book, v), priority: number(v.priority),
-		cooldown_days: number(v.cooldown_days), max_per_customer: number(v.max_per_customer), max_per_day: number(v.max_per_day),
+		cooldown_days: number(v.cooldown_days), max_per_customer: number(v.max_per_customer),
+		max_per_day: number(v.max_per_day),
 		holdout: Number((Number(v.holdout) / 100).toFixed(6)), requires_approval: v.requires_approval || undefined,
 		lifecycle_area: v.lifecycle_area, match_all: v.match_all || undefined }),
 	strategy_hints: filled({ ...book.strategy_hints, goal: v.goal, tone: v.tone, subject: v.subject, message: v.message,
@@ -69,7 +72,8 @@ const bodyOf = (book, v, entry, exit) => ({
 /* The order of channels is the order of preference: what was there stays first. */
 function orderOf(book, values) {
 	const before = book.constraints?.channels ?? [];
-	return [...before, ...channels.map(([key]) => key).filter((key) => !before.includes(key))].filter((key) => values[key]);
+	const others = channels.map(([key]) => key).filter((key) => !before.includes(key));
+	return [...before, ...others].filter((key) => values[key]);
 }
 
 /* The fields of a playbook: [name, path, label, further properties] */
@@ -118,19 +122,22 @@ function Form({ book, id, config, reload }) {
 			${form.error?.code === "stale_version" && html`<${Stale} error=${form.error} load=${reload} keep=${saveMine} />`}
 			<${Card}><${Field} form=${form} name="name" label="Name" required maxlength="200" /><//>
 			<${Card} title="For whom"><div class="form">
-				<${Builder} label="For whom" rows=${entry} onChange=${edit(setEntry)} names=${names} empty="Everybody: this has to be meant." />
+				<${Builder} label="For whom" rows=${entry} onChange=${edit(setEntry)} names=${names}
+					empty="Everybody: this has to be meant." />
 				${entry.length === 0 && html`<${Field} form=${form} name="match_all" path="constraints.match_all"
 					label="Yes, it is for everybody" type="checkbox" />`}
 				${faults.map((fault) => html`<p class="error" key=${fault.path}>${fault.path}: ${fault.message}</p>`)}</div><//>
 			<${Card} title="Done when"><${Builder} label="Done when" rows=${exit} onChange=${edit(setExit)} names=${names}
 				empty="No condition ends it early." /><//>
 			<${Card} title="What it says"><div class="form">${hints.map(([name, label, more]) => html`
-				<${Field} key=${name} form=${form} name=${name} path=${`strategy_hints.${name}`} label=${label} ...${more} />`)}</div><//>
+				<${Field} key=${name} form=${form} name=${name} path=${`strategy_hints.${name}`} label=${label}
+					...${more} />`)}</div><//>
 		</div><div>
 			<${Preview} rows=${entry} />
 			<${Card} title="Limits"><div class="form">
 				<fieldset class="form checks"><legend>Channels</legend>${channels.map(([key, label]) => html`
-					<${Field} key=${key} form=${form} name=${key} path="constraints.channels" label=${label} type="checkbox" />`)}</fieldset>
+					<${Field} key=${key} form=${form} name=${key} path="constraints.channels" label=${label}
+						type="checkbox" />`)}</fieldset>
 				${limits.map(([name, label, more]) => html`
 					<${Field} key=${name} form=${form} name=${name} path=${`constraints.${name}`} label=${label} ...${more} />`)}
 			</div><//>
@@ -164,7 +171,8 @@ function Preview({ rows }) {
 	}, [settled]);
 	const { data, error } = seen;
 	return html`
-		<${Card} title="Matches now" actions=${data && text !== null && html`<strong class="number big" role="status">${count(data.matching_users)}</strong>`}>
+		<${Card} title="Matches now" actions=${data && text !== null &&
+			html`<strong class="number big" role="status">${count(data.matching_users)}</strong>`}>
 			${lacks && html`<p class="soft">${lacks}.</p>`}
 			${!lacks && error && html`<${Notice} tone="warn">${error.details[0]
 				? `${error.details[0].path}: ${error.details[0].message}` : error.message}<//>`}

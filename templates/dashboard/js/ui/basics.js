@@ -1,6 +1,6 @@
 /* The small parts that every page is made of. */
 import { classes, html, useEffect } from "../html.js";
-import { ago, elsewhere, moment, words } from "../format.js";
+import { ago, clockThere, elsewhere, moment, words } from "../format.js";
 import { Icon } from "./icons.js";
 
 export { Icon };
@@ -78,9 +78,10 @@ export function Time({ at, zone, exact, beside }) {
 	if (!at)
 		return html`<span class="faint">never</span>`;
 	const there = elsewhere(at, zone);
+	const shown = exact ? there : beside && clockThere(at, zone);
 	return html`
 		<time datetime=${at} title=${moment(at) + (there ? ` · ${there}` : "")}>
-			${exact ? moment(at) : ago(at)}${(exact || beside) && there && html` <span class="faint there">${there}</span>`}
+			${exact ? moment(at) : ago(at)}${shown && html` <span class="faint there">${shown}</span>`}
 		</time>`;
 }
 

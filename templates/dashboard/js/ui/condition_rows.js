@@ -148,8 +148,11 @@ function rowsOfMember(key, value) {
 		return [{ field: "not", rows: rowsOf(value) }];
 	if (key === "milestone" && typeof value === "string")
 		return [{ field: "milestone", op: "reached", value, kept: { milestone: value } }];
-	if (key === "milestone" && isPlain(value) && Object.keys(value).length === 1 && typeof Object.values(value)[0] === "string")
-		return Object.entries(value).map(([op, name]) => ({ field: "milestone", op, value: name, kept: { milestone: value } }));
+	if (key === "milestone" && isPlain(value) && Object.values(value).every((name) => typeof name === "string") &&
+		Object.keys(value).length === 1) {
+		const [[op, name]] = Object.entries(value);
+		return [{ field: "milestone", op, value: name, kept: { milestone: value } }];
+	}
 	if (key === "segment" && [value].flat().every((one) => typeof one === "string"))
 		return [{ field: "segment", value: [value].flat(), kept: { segment: value } }];
 	if (key === "event")
@@ -226,7 +229,8 @@ function memberOf(row) {
 	case "not":
 		return { not: documentOf(some(row.rows, "something that must not be")) };
 	case "event":
-		return { event: { name: named(row.name, "an event"), ...(row.days !== "" && { within_days: scalar(row.days, "number") }),
+		return { event: { name: named(row.name, "an event"),
+			...(row.days !== "" && { within_days: scalar(row.days, "number") }),
 			count: { [row.op]: scalar(row.value, "number") } } };
 	case "milestone":
 		return { milestone: { [row.op]: named(row.value, "a milestone") } };

@@ -96,20 +96,25 @@ function Row({ row, put, names, only }) {
 	const set = (changes) => put(changed(row, changes));
 	const { kind } = fieldOf(row.field);
 	const has = { milestone: names.milestones.length > 0, segment: names.segments.length > 0 };
-	const offered = Object.entries({ ...fields, ...others })
-		.filter(([field]) => field === row.field || (only ? field === only : has[field] ?? true)).map(([field, { label }]) => [field, label]);
+	const fits = (field) => field === row.field || (only ? field === only : has[field] ?? true);
+	const offered = Object.entries({ ...fields, ...others }).filter(([field]) => fits(field))
+		.map(([field, { label }]) => [field, label]);
 	const Input = (name, label, more) => html`
-		<input aria-label=${label} value=${row[name]} onInput=${(event) => set({ [name]: event.target.value })} ...${more} />`;
+		<input aria-label=${label} value=${row[name]} onInput=${(event) => set({ [name]: event.target.value })}
+			...${more} />`;
 	const Op = () => html`
 		<${Select} label="Test" value=${row.op} options=${operatorsOf(row)} onChange=${(op) => set({ op })} />`;
 	const parts = {
 		event: () => html`${Input("name", "Name of the event", { placeholder: "report_created", required: true })}${Op()}
-			${Input("value", "Times", { type: "number", min: "0", required: true, class: "short" })}<span class="soft">times within</span>
-			${Input("days", "Days", { type: "number", min: "1", class: "short", placeholder: "ever" })}<span class="soft">days</span>`,
+			${Input("value", "Times", { type: "number", min: "0", required: true, class: "short" })}
+			<span class="soft">times within</span>
+			${Input("days", "Days", { type: "number", min: "1", class: "short", placeholder: "ever" })}
+			<span class="soft">days</span>`,
 		milestone: () => html`<${Select} label="Milestone" value=${row.value} onChange=${(value) => set({ value })}
 			options=${namesWith(names.milestones, row.value).map((name) => [name, name])} />${Op()}`,
 		segment: () => html`<span class="soft">is one of</span>
-			<${Choice} of=${namesWith(names.segments, row.value)} value=${row.value} plain onChange=${(value) => set({ value })} />`,
+			<${Choice} of=${namesWith(names.segments, row.value)} value=${row.value} plain
+				onChange=${(value) => set({ value })} />`,
 		property: () => html`${Input("path", "Name of the property", { placeholder: "seats", required: true })}
 			<${Select} label="Type" value=${row.type} onChange=${(type) => set({ type })}
 				options=${[["text", "as text"], ["number", "as number"], ["flag", "as yes or no"]]} />${Op()}
@@ -133,7 +138,8 @@ function Value({ row, type, set }) {
 	if (isList(row.op))
 		return html`<textarea aria-label="Values, one a line" rows=${Math.min(6, row.value.length + 1)} required
 			value=${row.value.join("\n")} onChange=${(event) => set({ value: splitLines(event.target.value) })}></textarea>`;
-	return html`<input aria-label="Value" value=${row.value} required onInput=${(event) => set({ value: event.target.value })}
+	return html`<input aria-label="Value" value=${row.value} required
+		onInput=${(event) => set({ value: event.target.value })}
 		...${type === "number" ? { type: "number", step, min, max, class: "short" } : {}} />`;
 }
 

@@ -24,7 +24,8 @@ export function useDirty(isDirty) {
 export function mayDrop() {
 	if (unsaved.size === 0)
 		return true;
-	return ask({ title: "Leave without saving?", text: "What you changed here is not saved.", action: "Leave", danger: true })
+	return ask({ title: "Leave without saving?", text: "What you changed here is not saved.", action: "Leave",
+		danger: true })
 		.then((yes) => {
 			if (yes)
 				unsaved.clear();

@@ -57,6 +57,8 @@ export function useForm(initial, send, { guard = false } = {}) {
 export function Field({ form, name, path = name, also, label, hint, type = "text", options, rows, ...rest }) {
 	const id = useId();
 	const faults = [...form.faultsOf(path), ...form.faultsOf(also).filter((fault) => fault.path === also)];
+	const told = (fault) => fault.path === path || fault.path === also ? fault.message
+		: `${fault.path.slice(path.length + 1)}: ${fault.message}`;
 	const shared = {
 		id, name, value: form.values[name] ?? "",
 		"aria-invalid": faults.length > 0 ? "true" : undefined,
@@ -80,8 +82,7 @@ export function Field({ form, name, path = name, also, label, hint, type = "text
 				: rows ? html`<textarea ...${shared} rows=${rows} onInput=${change}></textarea>`
 					: html`<input ...${shared} type=${type} onInput=${change} />`}
 			${(hint || faults.length > 0) && html`<p class=${faults.length > 0 ? "hint error" : "hint"} id=${`${id}-note`}>
-				${faults.length > 0 ? faults.map((fault) =>
-					fault.path === path || fault.path === also ? fault.message : `${fault.path.slice(path.length + 1)}: ${fault.message}`).join("; ") : hint}</p>`}
+				${faults.length > 0 ? faults.map(told).join("; ") : hint}</p>`}
 		</div>`;
 }
 

@@ -16,15 +16,19 @@ const modelFields = [
 	"expansion_score", "days_since_last_activity", "event", "milestone", "segment",
 ];
 
-const prefixed = (tests) => Object.fromEntries(Object.entries(tests ?? {}).map(([key, value]) => [`properties.${key}`, value]));
-const bare = (tests) => Object.fromEntries(Object.entries(tests).map(([key, value]) => [key.replace(/^properties\./, ""), value]));
+const renamed = (tests, name) =>
+	Object.fromEntries(Object.entries(tests ?? {}).map(([key, value]) => [name(key), value]));
+const prefixed = (tests) => renamed(tests, (key) => `properties.${key}`);
+const bare = (tests) => renamed(tests, (key) => key.replace(/^properties\./, ""));
+
+const freshMilestone = { name: "", event: "", count: 1, onboarding: true, retention: false, rows: [] };
 
 /* Config → the form's values; `configOf` is the way back. */
 function valuesOf(config) {
 	const { expansion = {}, model = {} } = config;
 	return {
-		milestones: (config.milestones ?? []).map(({ name, event, count = 1, onboarding = true, retention = false, properties }) =>
-			({ name, event, count, onboarding, retention, rows: rowsOf(prefixed(properties)) })),
+		milestones: (config.milestones ?? []).map(({ properties, ...one }) =>
+			({ ...freshMilestone, ...one, rows: rowsOf(prefixed(properties)) })),
 		segments: (config.segments ?? []).map(({ name, conditions }) => ({ name, rows: rowsOf(conditions) })),
 		churn_events: (config.lifecycle?.churn_events ?? []).join("\n"),
 		limits_weight: expansion.limits_weight ?? 0.5, gates_weight: expansion.gates_weight ?? 0.3,
@@ -48,7 +52,8 @@ function milestoneOf({ name, event, count, onboarding, retention, rows }) {
 	const properties = bare(documentOf(rows));
 	if ("all" in properties)
 		throw new Error(`The milestone ${name} tests a property twice in the same way.`);
-	return { name, event, count: Number(count), onboarding, retention, ...(Object.keys(properties).length > 0 && { properties }) };
+	return { name, event, count: Number(count), onboarding, retention,
+		...(Object.keys(properties).length > 0 && { properties }) };
 }
 
 const configOf = (v, config) => ({
@@ -57,15 +62,18 @@ const configOf = (v, config) => ({
 	lifecycle: { ...config.lifecycle, churn_events: splitLines(v.churn_events) },
 	expansion: {
 		...config.expansion, limits_weight: number(v.limits_weight), gates_weight: number(v.gates_weight),
-		signals_weight: number(v.signals_weight), full_gate_hits: number(v.full_gate_hits), gate_events: splitLines(v.gate_events),
-		limits: v.limits.map(({ property, against, limit }) => ({ property, [against]: against === "max" ? Number(limit) : limit })),
+		signals_weight: number(v.signals_weight), full_gate_hits: number(v.full_gate_hits),
+		gate_events: splitLines(v.gate_events),
+		limits: v.limits.map(({ property, against, limit }) =>
+			({ property, [against]: against === "max" ? Number(limit) : limit })),
 		signals: v.signals.map(({ rows }) => documentOf(rows)),
 	},
 	frequency_cap: { count: Number(v.cap_count), days: Number(v.cap_days) },
 	daily_budget: v.daily_budget === "" ? null : Number(v.daily_budget),
 	attribution_days: Number(v.attribution_days),
 	allowed_domains: splitLines(v.allowed_domains),
-	model: filled({ ...config.model, enabled: v.model_enabled, daily_tokens: number(v.daily_tokens), fields: splitLines(v.model_fields) }),
+	model: filled({ ...config.model, enabled: v.model_enabled, daily_tokens: number(v.daily_tokens),
+		fields: splitLines(v.model_fields) }),
 });
 
 /* What nobody touched keeps its default, also when that changes one day. */
@@ -90,7 +98,8 @@ export function Definitions({ data: { tenant }, reload }) {
 				<${Milestones} ...${parts} /><${Segments} ...${parts} /><${Churn} form=${form} /><${Limits} form=${form} />
 				<${Expansion} ...${parts} /><${Model} form=${form} />
 			</fieldset>
-			${may("admin") ? html`<${Submit} form=${form} whenTouched>Save<//>` : html`<p class="faint">An admin can change this.</p>`}
+			${may("admin") ? html`<${Submit} form=${form} whenTouched>Save<//>`
+				: html`<p class="faint">An admin can change this.</p>`}
 		</form>`;
 }
 
@@ -115,31 +124,33 @@ function Items({ form, name, path, one, fresh, empty, children }) {
 const Faults = ({ form, path }) => form.faultsOf(path).map((fault) => html`
 	<p class="error" key=${fault.path}>${fault.path.slice(path.length + 1) || "It"}: ${fault.message}</p>`);
 
-const freshMilestone = { name: "", event: "", count: 1, onboarding: true, retention: false, rows: [] };
-
 const Milestones = ({ form, names }) => html`
-	<${Card} title="Milestones"><p class="soft">What somebody who gets started does. Those of onboarding make the activation score;
-		those that are done again and again make engagement.</p>
+	<${Card} title="Milestones"><div class="form">
+		<p class="soft">What somebody who gets started does. Those of onboarding make the activation score;
+			those that are done again and again make engagement.</p>
 		<${Items} form=${form} name="milestones" path="config.milestones" one="Milestone" fresh=${freshMilestone}
 			empty="None yet. Without them activation is three active days.">${(one, at) => html`
 			<div class="pairs level">
 				<${Field} form=${one} name="name" path=${`${at}.name`} label="Name" required maxlength="200" />
 				<${Field} form=${one} name="event" path=${`${at}.event`} label="Event" required placeholder="report_created" />
-				<${Field} form=${one} name="count" path=${`${at}.count`} label="Reached at its n-th time" type="number" min="1" required />
+				<${Field} form=${one} name="count" path=${`${at}.count`} label="Reached at its n-th time" type="number"
+					min="1" required />
 			</div>
 			<${Field} form=${one} name="onboarding" path=${`${at}.onboarding`} label="Part of getting started" type="checkbox" />
 			<${Field} form=${one} name="retention" path=${`${at}.retention`} label="A sign of staying" type="checkbox" />
 			<${Builder} label="Properties of the event" rows=${one.values.rows} names=${names} only="property"
 				onChange=${(rows) => one.set("rows", rows)} empty="Every such event counts." />
-			<${Faults} form=${one} path=${`${at}.properties`} />`}<//><//>`;
+			<${Faults} form=${one} path=${`${at}.properties`} />`}<//></div><//>`;
 
 const Segments = ({ form, names }) => html`
-	<${Card} title="Segments"><p class="soft">Groups of customers with a name, for conditions and filters.</p>
-		<${Items} form=${form} name="segments" path="config.segments" one="Segment" fresh=${{ name: "", rows: [] }} empty="None yet.">${(one, at) => html`
+	<${Card} title="Segments"><div class="form">
+		<p class="soft">Groups of customers with a name, for conditions and filters.</p>
+		<${Items} form=${form} name="segments" path="config.segments" one="Segment" fresh=${{ name: "", rows: [] }}
+			empty="None yet.">${(one, at) => html`
 			<${Field} form=${one} name="name" path=${`${at}.name`} label="Name" required maxlength="200" />
 			<${Builder} label="Who is in it" rows=${one.values.rows} names=${names} empty="Everybody."
 				onChange=${(rows) => one.set("rows", rows)} />
-			<${Faults} form=${one} path=${`${at}.conditions`} />`}<//><//>`;
+			<${Faults} form=${one} path=${`${at}.conditions`} />`}<//></div><//>`;
 
 const Churn = ({ form }) => html`
 	<${Card} title="Churn"><${Field} form=${form} name="churn_events" path="config.lifecycle.churn_events" rows=${2}
@@ -150,10 +161,10 @@ const Limits = ({ form }) => html`
 		<div class="pairs level">
 			<${Field} form=${form} name="cap_count" path="config.frequency_cap.count" label="Messages a customer gets at most"
 				type="number" min="1" max="1000" required />
-			<${Field} form=${form} name="cap_days" path="config.frequency_cap.days" label="within so many days" type="number" min="1"
-				max="365" required />
-			<${Field} form=${form} name="daily_budget" path="config.daily_budget" label="Automatic messages a day" type="number" min="1"
-				placeholder="no limit" />
+			<${Field} form=${form} name="cap_days" path="config.frequency_cap.days" label="within so many days"
+				type="number" min="1" max="365" required />
+			<${Field} form=${form} name="daily_budget" path="config.daily_budget" label="Automatic messages a day"
+				type="number" min="1" placeholder="no limit" />
 			<${Field} form=${form} name="attribution_days" path="config.attribution_days" label="Days in which an outcome counts"
 				type="number" min="1" max="365" required />
 		</div>
@@ -161,14 +172,17 @@ const Limits = ({ form }) => html`
 			label="Domains that links may lead to" hint="One a line, such as example.com; besides a playbook's own link" />
 	</div><//>`;
 
-const weights = [["limits_weight", "Nearness to limits"], ["gates_weight", "Features they bumped into"], ["signals_weight", "Signals"]];
+const weights = [["limits_weight", "Nearness to limits"], ["gates_weight", "Features they bumped into"],
+	["signals_weight", "Signals"]];
 const against = [["limit_property", "Limit in the property"], ["max", "Limit of always"]];
 
 const Expansion = ({ form, names }) => html`
 	<${Card} title="Expansion"><div class="form">
-		<p class="soft">Who is ready for more: near a limit of the plan, stopped by a feature that is not in it, or with a sign of yours.</p>
+		<p class="soft">Who is ready for more: near a limit of the plan, stopped by a feature that is not in it,
+			or with a sign of yours.</p>
 		<div class="pairs level">${weights.map(([name, label]) => html`
-			<${Field} key=${name} form=${form} name=${name} path=${`config.expansion.${name}`} label=${`Weight: ${label.toLowerCase()}`}
+			<${Field} key=${name} form=${form} name=${name} path=${`config.expansion.${name}`}
+				label=${`Weight: ${label.toLowerCase()}`}
 				type="number" min="0" step="any" required />`)}</div>
 		<h3>Limits of the plan</h3>
 		<${Items} form=${form} name="limits" path="config.expansion.limits" one="Limit" empty="None yet."
@@ -180,11 +194,14 @@ const Expansion = ({ form, names }) => html`
 						: { label: "Property of the limit", placeholder: "seats" }} /></div>`}<//>
 		<h3>Features they bumped into</h3>
 		<div class="pairs level">
-			<${Field} form=${form} name="gate_events" path="config.expansion.gate_events" rows=${2} label="Events" hint="One a line" />
-			<${Field} form=${form} name="full_gate_hits" path="config.expansion.full_gate_hits" label="Times in 14 days that count as all"
+			<${Field} form=${form} name="gate_events" path="config.expansion.gate_events" rows=${2} label="Events"
+				hint="One a line" />
+			<${Field} form=${form} name="full_gate_hits" path="config.expansion.full_gate_hits"
+				label="Times in 14 days that count as all"
 				type="number" min="1" required /></div>
 		<h3>Signals</h3>
-		<${Items} form=${form} name="signals" path="config.expansion.signals" one="Signal" fresh=${{ rows: [] }} empty="None yet.">${(one, at) => html`
+		<${Items} form=${form} name="signals" path="config.expansion.signals" one="Signal" fresh=${{ rows: [] }}
+			empty="None yet.">${(one, at) => html`
 			<${Builder} label="When it holds" rows=${one.values.rows} names=${names} empty="A signal needs a condition."
 				onChange=${(rows) => one.set("rows", rows)} /><${Faults} form=${one} path=${at} />`}<//>
 		<${Faults} form=${form} path="config.expansion" />
@@ -192,7 +209,8 @@ const Expansion = ({ form, names }) => html`
 
 const Model = ({ form }) => html`
 	<${Card} title="Language model"><div class="form">
-		<${Field} form=${form} name="model_enabled" path="config.model.enabled" label="A model may plan, where the server has one" type="checkbox"
+		<${Field} form=${form} name="model_enabled" path="config.model.enabled"
+			label="A model may plan, where the server has one" type="checkbox"
 			hint="Without it the built-in planner does all of it" />
 		<${Field} form=${form} name="daily_tokens" path="config.model.daily_tokens" label="Tokens a day" type="number" min="1"
 			placeholder="no limit" />

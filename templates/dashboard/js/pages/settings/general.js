@@ -12,7 +12,8 @@ import { attempt, toast } from "../../ui/toast.js";
 const AdminForm = ({ form, children, save }) => html`
 	<form class="form narrow" onSubmit=${form.submit}>
 		<fieldset class="form" disabled=${!may("admin")}>${children}</fieldset>
-		${may("admin") ? html`<${Submit} form=${form} whenTouched>${save}<//>` : html`<p class="faint">An admin can change this.</p>`}
+		${may("admin") ? html`<${Submit} form=${form} whenTouched>${save}<//>`
+			: html`<p class="faint">An admin can change this.</p>`}
 	</form>`;
 
 export function General({ data: { tenant }, reload }) {
@@ -70,7 +71,8 @@ export function Sending({ data: { tenant }, reload }) {
 			<${Field} form=${form} name="threshold" path="config.confidence_threshold" type="number" min="0" max="1" step="0.05"
 				label="Confidence from which semi-automatic sends" required />
 			<div class="pairs level">
-				<${Field} form=${form} name="start" path="config.quiet_hours.start" also="config.quiet_hours" label="Quiet from" type="time"
+				<${Field} form=${form} name="start" path="config.quiet_hours.start" also="config.quiet_hours" label="Quiet from"
+					type="time"
 					hint="On the customer's own clock" />
 				<${Field} form=${form} name="end" path="config.quiet_hours.end" label="Quiet until" type="time" /></div>
 			<fieldset class="form checks"><legend>Channels</legend>${channels.map((name) => html`
@@ -93,22 +95,30 @@ function KillSwitch({ on, reload }) {
 			});
 	};
 	return html`<${Card} title="Kill switch"><div class="form">
-		${on ? html`<${Notice} tone="bad">Sending is stopped.<//>` : html`<p class="soft">One press, and nothing is sent any more.</p>`}
-		${may("admin") ? html`<div><${Button} class="huge" kind=${on ? "primary" : "danger-solid"} icon="stop" onClick=${turn}>${on ? "Release the kill switch" : "Stop all sending"}<//></div>`
+		${on ? html`<${Notice} tone="bad">Sending is stopped.<//>`
+			: html`<p class="soft">One press, and nothing is sent any more.</p>`}
+		${may("admin") ? html`<div><${Button} class="huge" kind=${on ? "primary" : "danger-solid"} icon="stop"
+			onClick=${turn}>${on ? "Release the kill switch" : "Stop all sending"}<//></div>`
 			: html`<${Facts} of=${[["State", on ? "On" : "Off"]]} />`}
 	</div><//>`;
 }
 
 export function Brand({ data: { brand_context: brand }, reload }) {
-	const form = useForm({ product: brand?.product_description ?? "", tone: brand?.tone_guidelines ?? "", mention: (brand?.things_to_mention ?? []).join("\n"), avoid: (brand?.things_to_avoid ?? []).join("\n") }, async (values) => {
-		await api("PATCH", "/api/settings/brand", { product_description: values.product, tone_guidelines: values.tone, things_to_mention: splitLines(values.mention), things_to_avoid: splitLines(values.avoid) });
+	const form = useForm({
+		product: brand?.product_description ?? "", tone: brand?.tone_guidelines ?? "",
+		mention: (brand?.things_to_mention ?? []).join("\n"), avoid: (brand?.things_to_avoid ?? []).join("\n"),
+	}, async (values) => {
+		await api("PATCH", "/api/settings/brand", { product_description: values.product, tone_guidelines: values.tone,
+			things_to_mention: splitLines(values.mention), things_to_avoid: splitLines(values.avoid) });
 		await reload();
 		toast("The brand is saved.");
 	}, { guard: true });
 	return html`<${Card} title="How Retivo speaks for you"><${AdminForm} form=${form} save="Save">
 		<${Field} form=${form} name="product" path="product_description" label="What your product does" rows=${3} />
 		<${Field} form=${form} name="tone" path="tone_guidelines" label="Tone" rows=${2} />
-		<${Field} form=${form} name="mention" path="things_to_mention" label="Things to mention" rows=${3} hint="One a line" />
-		<${Field} form=${form} name="avoid" path="things_to_avoid" label="Things to avoid" rows=${3} hint="One a line; a message that holds one of them fails its checks" />
+		<${Field} form=${form} name="mention" path="things_to_mention" label="Things to mention" rows=${3}
+			hint="One a line" />
+		<${Field} form=${form} name="avoid" path="things_to_avoid" label="Things to avoid" rows=${3}
+			hint="One a line; a message that holds one of them fails its checks" />
 	<//><//>`;
 }

@@ -43,7 +43,8 @@ export function Shadow({ reload }) {
 			<${Button} kind=${data.shadow_mode ? "" : "primary"} onClick=${() => turn(!data.shadow_mode)}>
 				${data.shadow_mode ? "End it now" : "Start for 72 hours"}<//>`}>
 			${data.shadow_mode ? html`<${Countdown} until=${data.shadow_until} />`
-				: html`<p class="soft">The pipeline records what it would send, sends nothing, and ends by itself after 72 hours.</p>`}<//>
+				: html`<p class="soft">The pipeline records what it would send, sends nothing, and ends by itself
+					after 72 hours.</p>`}<//>
 		${data.shadow_since && html`
 			<${Tiles} of=${[["Messages", data.totals.messages], ["Customers", data.totals.customers],
 				["Passed the checks", data.totals.checks_passed], ["Failed a check", data.totals.checks_failed]]

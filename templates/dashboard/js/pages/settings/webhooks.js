@@ -87,8 +87,8 @@ export function Webhooks() {
 			<${Notice} tone="warn">Copy it now: it is not shown again.<//><pre tabindex="0">${secret}</pre></div><//>`}
 		${tested && html`<${Result} of=${tested} close=${() => setTested(null)} />`}
 		<${Card} title="Endpoints" flush><${Table} stack label="Endpoints" of=${{ ...list, rows: list.data?.endpoints }}
-			empty=${html`<${Empty} title="No endpoint yet">Retivo posts each change of a customer, each message and each outcome to your
-				endpoints, signed.<//>`}
+			empty=${html`<${Empty} title="No endpoint yet">
+				Retivo posts each change of a customer, each message and each outcome to your endpoints, signed.<//>`}
 			columns=${[
 				{ title: "Address", class: "wrap", cell: (one) => html`<span class="address">${one.url}</span>` },
 				{ title: "Events", cell: (one) => one.subscribed_events ? plural(one.subscribed_events.length, "event") : "All" },
@@ -118,12 +118,14 @@ function Deliveries({ of }) {
 		toast("It is sent again with the next run.");
 	});
 	const columns = [
-		{ title: "Event", cell: (one) => one.type }, { title: "State", cell: (one) => html`<${Badge} value=${one.status} />` },
+		{ title: "Event", cell: (one) => one.type },
+		{ title: "State", cell: (one) => html`<${Badge} value=${one.status} />` },
 		{ title: "Answer", cell: (one) => one.last_status ?? one.last_error ?? "–" },
 		{ title: "Tries", class: "number", cell: (one) => count(one.attempts) },
 		{ title: "Made", class: "mid", cell: (one) => html`<${Time} at=${one.created_at} />` },
 	];
 	return html`<${Card} title="Deliveries" flush actions=${html`<span class="soft address">${of.url}</span>`}>
-		<${Table} stack label="Deliveries" of=${list} columns=${columns} empty=${html`<${Empty} title="Nothing was sent yet" />`}
+		<${Table} stack label="Deliveries" of=${list} columns=${columns}
+			empty=${html`<${Empty} title="Nothing was sent yet" />`}
 			actions=${(one) => html`<${Button} class="small" onClick=${() => again(one)}>Send again<//>`} /><//>`;
 }

@@ -136,3 +136,28 @@ test("Back from a customer returns to the same list, and a filter is undone by B
 	assert.equal(await page.getByLabel("Order").inputValue(), "health");
 	await settled(page);
 });
+
+test("a long list is found again at the page and the place where it was left", async (t) => {
+	const { tenant, stack } = world;
+	for (let from = 0; from < 120; from += 60)
+		await tenant.ingest.track(...Array.from({ length: 60 }, (_, i) => ({ user_id: `many-${from + i}`, event: "login" })));
+	await stack.batch({ tenant: tenant.id });
+	const page = await open(world, t);
+	await sign_in(world, page, "viewer");
+	await page.goto(`${world.url}/customers?sort=name`);
+	await page.getByRole("button", { name: "Next" }).click();
+	await page.getByText("Page 2").waitFor();
+	const link = page.locator("tbody a").nth(40);
+	const name = await link.textContent();
+	await link.scrollIntoViewIfNeeded();
+	const y = await page.evaluate(() => scrollY);
+	assert.ok(y > 200);
+	await link.click();
+	await page.getByRole("heading", { name, exact: true }).waitFor();
+	await page.locator("a.back").click();
+	await page.getByText("Page 2").waitFor();
+	await page.waitForFunction((was) => Math.abs(scrollY - was) < 2, y);
+	await page.getByRole("link", { name, exact: true }).waitFor();
+	await page.getByRole("link", { name: "Customers", exact: true }).click();
+	await page.getByText("Page 1").waitFor();
+});

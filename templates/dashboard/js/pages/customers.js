@@ -8,7 +8,8 @@ import { Table } from "../ui/table.js";
 import { stages } from "./overview.js";
 
 const choice = (values, every) => [["", every], ...values.map((value) => [value, words(value)])];
-const orders = [["health", "Lowest health first"], ["-health", "Highest health first"], ["-last_activity_at", "Last seen first"], ["name", "By name"]];
+const orders = [["health", "Lowest health first"], ["-health", "Highest health first"],
+	["-last_activity_at", "Last seen first"], ["name", "By name"]];
 
 const columns = [
 	{ title: "Customer", cell: (one) => one.name },
@@ -17,7 +18,8 @@ const columns = [
 	{ title: "Health", cell: (one) => html`<${Health} value=${one.health} />` },
 	{ title: "Risk", class: "wide", cell: (one) => html`<${Badge} value=${one.risk_level} />` },
 	{ title: "Last seen", class: "mid", cell: (one) => html`<${Time} at=${one.last_activity_at} zone=${one.timezone} />` },
-	{ title: "Next", class: "mid", cell: (one) => one.next_action ? `${words(one.next_action.status)}: ${one.next_action.playbook ?? "by hand"}` : "" },
+	{ title: "Next", class: "mid", cell: (one) => one.next_action
+		? `${words(one.next_action.status)}: ${one.next_action.playbook ?? "by hand"}` : "" },
 ];
 
 export default function Customers() {
@@ -30,6 +32,11 @@ export default function Customers() {
 			setQuery({ search: settled }, { replace: true });
 	}, [settled]);
 	useEffect(() => {
+		/* The address changed by other hands: a link, or Back. */
+		if (settled !== (search ?? ""))
+			setText(search ?? "");
+	}, [search]);
+	useEffect(() => {
 		if (find)
 			box.current.focus();
 	}, [find]);
@@ -41,15 +48,19 @@ export default function Customers() {
 	return html`
 		<${Page} title="Customers" wide>
 			<div class="filters">
-				<input type="search" ref=${box} aria-label="Search customers" placeholder="Name, email, company or id" value=${text} onInput=${(event) => setText(event.target.value)} />
+				<input type="search" ref=${box} aria-label="Search customers" placeholder="Name, email, company or id"
+					value=${text} onInput=${(event) => setText(event.target.value)} />
 				${pick("stage", stage, "Stage", choice(stages, "Every stage"))}
 				${pick("risk", risk, "Risk", choice(["low", "medium", "high", "critical"], "Every risk"))}
 				${pick("sort", sort, "Order", orders)}
 			</div>
-			<${Card} flush><${Table} label="Customers" of=${list} columns=${columns} href=${(one) => `/customers/${encodeURIComponent(one.id)}`}
-				empty=${html`<${Empty} title=${filtered ? "No customer matches" : "No customers yet"} action=${filtered && html`<${Button} onClick=${() => {
+			<${Card} flush><${Table} label="Customers" of=${list} columns=${columns}
+				href=${(one) => `/customers/${encodeURIComponent(one.id)}`}
+				empty=${html`<${Empty} title=${filtered ? "No customer matches" : "No customers yet"}
+					action=${filtered && html`<${Button} onClick=${() => {
 					setText("");
 					setQuery({ search: null, stage: null, risk: null });
-				}}>Show all<//>`}>${filtered ? "Another word or fewer filters may help." : "Customers appear with their first event."}<//>`} /><//>
+				}}>Show all<//>`}>${filtered ? "Another word or fewer filters may help."
+					: "Customers appear with their first event."}<//>`} /><//>
 		<//>`;
 }

@@ -7,6 +7,7 @@ import { useQuery } from "../router.js";
 import { may } from "../session.js";
 import { Backtest } from "../ui/backtest.js";
 import { Badge, Button, Card, Empty, Facts, Failure, Load, Page, Skeleton, Time } from "../ui/basics.js";
+import { fieldOf } from "../ui/condition_rows.js";
 import { ask } from "../ui/dialog.js";
 import { Pager } from "../ui/table.js";
 import { attempt, toast } from "../ui/toast.js";
@@ -18,7 +19,8 @@ export default function Playbook({ id }) {
 	return html`
 		<${Page} title=${book?.name ?? "Playbook"} back=${{ href: "/playbooks", text: "Playbooks" }}
 			actions=${book && may("editor") && html`<${Actions} book=${book} reload=${answer.reload} />`}>
-			<${Load} of=${answer}>${() => book ? html`<${Detail} book=${book} reload=${answer.reload} />` : html`<${Card}><${Empty} title="There is no such playbook" /><//>`}<//>
+			<${Load} of=${answer}>${() => book ? html`<${Detail} book=${book} reload=${answer.reload} />`
+				: html`<${Card}><${Empty} title="There is no such playbook" /><//>`}<//>
 		<//>`;
 }
 
@@ -32,7 +34,8 @@ function Actions({ book, reload }) {
 		}) });
 	});
 	const archive = async () => {
-		if (await ask({ title: `Archive ${book.name}?`, text: "Its messages that are not sent yet are cancelled.", action: "Archive", danger: true }))
+		if (await ask({ title: `Archive ${book.name}?`, text: "Its messages that are not sent yet are cancelled.",
+			action: "Archive", danger: true }))
 			await set("archived");
 	};
 	return html`
@@ -42,13 +45,18 @@ function Actions({ book, reload }) {
 		${book.status !== "archived" && html`<${Button} kind="danger" onClick=${archive}>Archive<//>`}`;
 }
 
-const pairs = (of, leaveOut = []) => Object.entries(of ?? {}).filter(([key]) => !leaveOut.includes(key)).map(([key, value]) => [words(key), list(value)]);
+const pairs = (of, leaveOut = []) => Object.entries(of ?? {}).filter(([key]) => !leaveOut.includes(key))
+	.map(([key, value]) => [words(key), list(value)]);
 
 const limitNames = {
-	channels: ["Channels", (value) => value.map(channelName).join(", ")], priority: ["Priority"], cooldown_days: ["Waits", (n) => `${plural(n, "day")} until it writes again`],
-	max_per_customer: ["Per customer", (n) => `${plural(n, "message")} at most`], max_per_day: ["Per day", (n) => `${plural(n, "message")} at most`],
-	holdout: ["Holdout", percent], min_confidence: ["Confidence", (share) => `${percent(share)} at least`], requires_approval: ["Approval", (yes) => yes ? "A person approves each one" : "As the tenant's mode says"],
-	quiet_hours: ["Quiet hours", ({ start, end }) => `${start} to ${end}`], match_all: ["Everybody", (yes) => yes ? "Yes, it is meant so" : "No"],
+	channels: ["Channels", (value) => value.map(channelName).join(", ")], priority: ["Priority"],
+	cooldown_days: ["Waits", (n) => `${plural(n, "day")} until it writes again`],
+	max_per_customer: ["Per customer", (n) => `${plural(n, "message")} at most`],
+	max_per_day: ["Per day", (n) => `${plural(n, "message")} at most`],
+	holdout: ["Holdout", percent], min_confidence: ["Confidence", (share) => `${percent(share)} at least`],
+	requires_approval: ["Approval", (yes) => yes ? "A person approves each one" : "As the tenant's mode says"],
+	quiet_hours: ["Quiet hours", ({ start, end }) => `${start} to ${end}`],
+	match_all: ["Everybody", (yes) => yes ? "Yes, it is meant so" : "No"],
 };
 const limitsOf = (constraints) => [...Object.keys(limitNames).filter((key) => key in constraints).map((key) => {
 	const [name, text = list] = limitNames[key];
@@ -60,11 +68,15 @@ function Detail({ book, reload }) {
 	return html`<div class="detail"><div>
 			<${Matching} of=${book.entry_conditions ?? {}} />
 			<${Card} title="Done when"><${Clauses} of=${book.exit_conditions ?? {}} none="No condition ends it early." /><//>
-			<${Card} title="What it says"><div class="form">${hints.subject && html`<p class="subject"><span class="faint">Subject</span> <strong>${hints.subject}</strong></p>`}
-				${hints.message ? html`<div class="message">${hints.message}</div>` : html`<p class="soft">The planner writes each message.</p>`}</div><//>
+			<${Card} title="What it says"><div class="form">${hints.subject &&
+				html`<p class="subject"><span class="faint">Subject</span> <strong>${hints.subject}</strong></p>`}
+				${hints.message ? html`<div class="message">${hints.message}</div>`
+					: html`<p class="soft">The planner writes each message.</p>`}</div><//>
 			<${WhyCard} book=${book} />
 			<${Backtest} path=${`/api/playbooks/${book.id}/backtest`} /></div><div>
-			<${Card} title="State"><${Facts} of=${[["State", html`<${Badge} value=${book.status} />`], ["Since", html`<${Time} at=${book.status_changed_at} />`], ["Area", words(book.lifecycle_area)], ["Success", percent(book.success_rate)], ["Version", book.version]]} /><//>
+			<${Card} title="State"><${Facts} of=${[["State", html`<${Badge} value=${book.status} />`],
+				["Since", html`<${Time} at=${book.status_changed_at} />`], ["Area", words(book.lifecycle_area)],
+				["Success", percent(book.success_rate)], ["Version", book.version]]} /><//>
 			<${Card} title="Limits"><${Facts} of=${limitsOf(book.constraints ?? {})} /><//>
 			<${Card} title="How it speaks"><${Facts} of=${pairs(hints, ["subject", "message", "messages"])} /><//>
 			<${Versions} book=${book} reload=${reload} /></div></div>`;
@@ -85,7 +97,8 @@ function WhyCard({ book }) {
 			<a class="link" href=${`/customers/${encodeURIComponent(customer)}?why=${book.id}`}>${customer}</a>`}>
 			<div class="form">
 				<label class="field"><span>Customer</span>
-					<input value=${text} placeholder="Name, email, company or id" onInput=${(event) => setText(event.target.value)} /></label>
+					<input value=${text} placeholder="Name, email, company or id"
+						onInput=${(event) => setText(event.target.value)} /></label>
 				${search && found.data && html`<ul class="list">${found.data.customers.map((one) => html`
 					<li key=${one.id}><button type="button" class="link" onClick=${() => choose(one)}>${one.name}</button>
 						<span class="faint">${one.id}</span></li>`)}
@@ -96,25 +109,32 @@ function WhyCard({ book }) {
 }
 
 const parts = ["name", "entry_conditions", "exit_conditions", "constraints", "strategy_hints"];
-const differ = (a, b) => parts.filter((part) => JSON.stringify(a[part]) !== JSON.stringify(b[part])).map((part) => words(part).toLowerCase());
+const differ = (a, b) => parts.filter((part) => JSON.stringify(a[part]) !== JSON.stringify(b[part]))
+	.map((part) => words(part).toLowerCase());
 
 /* Each as it was saved; going back saves it again as the newest. */
 function Versions({ book, reload }) {
 	const list = usePages(`/api/playbooks/${book.id}/versions`, "versions", {}, 10);
 	const restore = async (one) => {
-		if (await ask({ title: `Go back to version ${one.version}?`, text: `Its conditions, limits and texts are saved as version ${book.version + 1}.`, action: "Go back" }))
+		if (await ask({ title: `Go back to version ${one.version}?`,
+			text: `Its conditions, limits and texts are saved as version ${book.version + 1}.`, action: "Go back" }))
 			await attempt(async () => {
-				await api("PUT", `/api/playbooks/${book.id}`, { ...Object.fromEntries(parts.map((part) => [part, one[part]])), version: book.version });
+				await api("PUT", `/api/playbooks/${book.id}`,
+					{ ...Object.fromEntries(parts.map((part) => [part, one[part]])), version: book.version });
 				await Promise.all([reload(), list.reload()]);
 				toast(`Version ${one.version} is back.`);
 			});
 	};
 	const rows = list.rows ?? [];
 	return html`<${Card} title="Versions">
-		${list.rows === undefined ? (list.error ? html`<${Failure} error=${list.error} retry=${list.reload} />` : html`<${Skeleton} />`) : html`
-		<ul class="list">${rows.map((one, i) => html`<li key=${one.version}><span><b>Version ${one.version}</b> <${Time} at=${one.created_at} />
-			<br /><span class="faint">${rows[i + 1] ? `${differ(one, rows[i + 1]).join(", ") || "nothing"} changed` : one.version === 1 ? "created" : " "}</span></span>
-			${one.version === book.version ? html`<span class="faint">in use</span>` : may("editor") && html`<${Button} class="small" onClick=${() => restore(one)}>Go back<//>`}</li>`)}</ul>
+		${list.rows === undefined ? (list.error ? html`<${Failure} error=${list.error} retry=${list.reload} />`
+			: html`<${Skeleton} />`) : html`
+		<ul class="list">${rows.map((one, i) => html`<li key=${one.version}><span>
+			<b>Version ${one.version}</b> <${Time} at=${one.created_at} />
+			<br /><span class="faint">${rows[i + 1] ? `${differ(one, rows[i + 1]).join(", ") || "nothing"} changed`
+				: one.version === 1 ? "created" : " "}</span></span>
+			${one.version === book.version ? html`<span class="faint">in use</span>` : may("editor") &&
+				html`<${Button} class="small" onClick=${() => restore(one)}>Go back<//>`}</li>`)}</ul>
 		<${Pager} of=${list} />`}<//>`;
 }
 
@@ -130,22 +150,28 @@ function Matching({ of }) {
 		};
 	}, [JSON.stringify(of)]);
 	return html`
-		<${Card} title="For whom" actions=${result.count !== undefined && html`<${Badge} tone="info">${plural(result.count, "customer")} match now<//>`}>
+		<${Card} title="For whom" actions=${result.count !== undefined &&
+			html`<${Badge} tone="info">${plural(result.count, "customer")} match now<//>`}>
 			${result.error && html`<p class="error">${result.error.message}</p>`}
 			<${Clauses} of=${of} none="Everybody." />
 		<//>`;
 }
 
-const signs = { eq: "is", ne: "is not", gt: "is over", gte: "is at least", lt: "is under", lte: "is at most", in: "is one of", nin: "is none of",
-	exists: "is known:", contains: "contains", starts_with: "starts with", reached: "reached", not_reached: "not reached" };
-const list = (value) => Array.isArray(value) ? value.map((one) => typeof one === "string" ? words(one) : plain(one)).join(", ") : typeof value === "string" ? value : plain(value);
+const signs = { eq: "is", ne: "is not", gt: "is over", gte: "is at least", lt: "is under", lte: "is at most",
+	in: "is one of", nin: "is none of",
+	exists: "is known:", contains: "contains", starts_with: "starts with", reached: "reached",
+	not_reached: "not reached" };
+const list = (value) => Array.isArray(value)
+	? value.map((one) => typeof one === "string" ? words(one) : plain(one)).join(", ") : typeof value === "string"
+		? value : plain(value);
 
 /** A condition document as people read it. */
 function Clauses({ of, none }) {
 	const entries = Object.entries(of);
 	if (entries.length === 0)
 		return html`<p class="soft">${none}</p>`;
-	return html`<ul class="clauses">${entries.map(([field, value]) => html`<li key=${field}><${Clause} field=${field} value=${value} /></li>`)}</ul>`;
+	return html`<ul class="clauses">${entries.map(([field, value]) =>
+		html`<li key=${field}><${Clause} field=${field} value=${value} /></li>`)}</ul>`;
 }
 
 function Clause({ field, value }) {
@@ -153,7 +179,10 @@ function Clause({ field, value }) {
 	if (groups[field])
 		return html`${groups[field]}${[value].flat().map((one, i) => html`<${Clauses} key=${i} of=${one} />`)}`;
 	if (field === "event")
-		return html`Did <strong>${value.name ?? value}</strong>${value.count !== undefined && ` (count ${plain(value.count)})`}${value.within_days && ` within ${value.within_days} days`}`;
-	const tests = value !== null && typeof value === "object" && !Array.isArray(value) ? Object.entries(value) : [[Array.isArray(value) ? "in" : "eq", value]];
-	return html`${words(field)} ${tests.map(([op, wanted], i) => html`${i > 0 && " and "}${signs[op] ?? op} <strong>${list(wanted)}</strong>`)}`;
+		return html`Did <strong>${value.name ?? value}</strong>${value.count !== undefined &&
+			` (count ${plain(value.count)})`}${value.within_days && ` within ${value.within_days} days`}`;
+	const tests = value !== null && typeof value === "object" && !Array.isArray(value) ? Object.entries(value)
+		: [[Array.isArray(value) ? "in" : "eq", value]];
+	return html`${fieldOf(field)?.label ?? words(field)} ${tests.map(([op, wanted], i) =>
+		html`${i > 0 && " and "}${signs[op] ?? op} <strong>${list(wanted)}</strong>`)}`;
 }

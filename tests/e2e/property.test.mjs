@@ -14,12 +14,11 @@
  * ahead of the clock, milestones, churn, traits, opt-outs, erased people whose
  * events go on coming, and a config that changes on the way.
  *
- * stage_since is when Retivo first saw a stage, not when the stage began: one
- * computation of everything cannot know it, so "once" is not asked. A
- * computation at each of the moments can: it is the first of the runs behind
- * which the customer is in this stage, as the test notes them, and a stage that
- * only shows between two phases of a run is none. RETIVO_SEED=N makes other
- * lives; a failure names its seed.
+ * stage_since stays while the stage does, and is the clock of the first run that
+ * saw the stage, or, where the history tells when it began (churned, at_risk by
+ * silence, recovered, new), that time. One computation of everything cannot know
+ * the runs, so "once" is not asked. A stage that only shows between two phases
+ * of a run is none. RETIVO_SEED=N makes other lives; a failure names its seed.
  */
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
@@ -106,9 +105,6 @@ async function send(tenant, events) {
 const refresh = (tenant, clock, force = true) =>
 	stack.batch({ tenant: tenant.id, stage: "refresh", force, now: new Date(clock) });
 
-/* Long before the overlap that refresh reads again. */
-const LONG_AGO = new Date(NOON - 2 * DAYS * DAY);
-
 /* Nothing is left of what was derived of them (undefined: of anybody), and
  * their events, no others, are new to refresh. */
 async function forget(tenant, users, clock) {
@@ -128,8 +124,10 @@ async function forget(tenant, users, clock) {
 		" swept_at = null where tenant_id = $1 and stage = 'refresh'");
 }
 
-const put_by = (tenant) => stack.sql("update events set received_at = $2 where tenant_id = $1" +
-	" and received_at > $2", tenant.id, LONG_AGO);
+/* Before the overlap that refresh reads again, as far as an event may come
+ * before its time. */
+const put_by = (tenant) => stack.sql("update events set received_at = ts - interval '1 hour'" +
+	" where tenant_id = $1 and received_at > ts - interval '1 hour'", tenant.id);
 
 const customers = (tenant) => stack.sql("select user_id, name, properties, lifecycle_stage," +
 	" stage_reason, stage_since, health, risk_level, risk_score, activation_score," +
@@ -281,16 +279,30 @@ class Run {
 		this.runs++;
 	}
 
-	/* A new customer is in the first stage from its first event on. */
 	note_stages(all, where) {
-		for (const { user_id, lifecycle_stage: stage, stage_since } of all) {
+		for (const row of all) {
+			const { user_id, lifecycle_stage: stage, stage_since } = row;
 			if (this.since.get(user_id)?.stage !== stage) {
-				this.since.set(user_id, { stage, since: new Date(this.clock) });
+				this.began(row, where);
+				this.since.set(user_id, { stage, since: stage_since });
 				this.stages++;
 			}
 			assert.deepEqual({ user_id, stage_since }, { user_id,
 				stage_since: this.since.get(user_id).since }, where);
 		}
+	}
+
+	/* A stage that this run is the first to see. */
+	began(row, where) {
+		const seen = new Date(this.clock), told = `${where}: ${JSON.stringify(row)}`;
+		assert.ok(row.stage_since <= seen, told);
+		if (["onboarding", "active"].includes(row.lifecycle_stage) || row.stage_reason === "activity_dropped")
+			assert.deepEqual(row.stage_since, seen, told);
+		/* Silent for 30 days, or a churn event before. */
+		if (row.lifecycle_stage === "churned")
+			assert.ok(row.stage_since <= new Date(Math.min(seen, row.last_activity_at.getTime() + 30 * DAY)), told);
+		if (row.lifecycle_stage === "at_risk" && row.stage_reason === "no_activity")
+			assert.ok(row.stage_since > row.last_activity_at, told);
 	}
 
 	/* The whole history at once, in another order but for the traits. */

@@ -79,8 +79,9 @@ test("the past days of a customer: events, stages and messages", async () => {
 	const shift = (days) => stack.sql("update score_ledger set at = at - make_interval(days => $3)" +
 		" where tenant_id = $1 and user_id = $2", tenant.id, user, days);
 	await shift(20);
-	await stack.sql("insert into score_ledger (tenant_id, user_id, id, at, what, old_value, new_value, cause, parts)" +
-		" select tenant_id, user_id, gen_random_uuid(), at - interval '1 day', what, old_value, 'active', cause, parts" +
+	await stack.sql("insert into score_ledger (tenant_id, user_id, id, at, what, old_value, new_value, cause," +
+		" stage, parts) select tenant_id, user_id, gen_random_uuid(), at - interval '1 day', what, old_value," +
+		" 'active', cause, 'active', parts" +
 		" from score_ledger where tenant_id = $1 and user_id = $2 and what = 'stage'", tenant.id, user);
 	const week = ok(await tenant.viewer.get(`${path}?days=7`));
 	assert.deepEqual([week.days.length, week.stages.map((row) => row.stage)], [7, ["at_risk"]]);

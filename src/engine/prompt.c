@@ -26,17 +26,31 @@ bool prompt_load(struct op *op, struct prompt_texts *ret)
 /* Bytes of a character that shows nothing and may hide text; 0: none. */
 static size_t hidden_len(const unsigned char *p)
 {
-	/* U+200B-200F, U+202A-202E, U+2060-2064, U+FEFF, tags U+E0000-E007F */
+	/*
+	 * U+200B-200F, U+202A-202E, U+2060-206F, U+FE00-FE0F, U+FEFF, tags
+	 * U+E0000-E007F and variations U+E0100-E01EF
+	 */
 	if (p[0] == 0xe2 && p[1] == 0x80 &&
 	    ((p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xaa && p[2] <= 0xae)))
 		return 3;
-	if (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa0 && p[2] <= 0xa4)
+	if (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa0 && p[2] <= 0xaf)
+		return 3;
+	if (p[0] == 0xef && p[1] == 0xb8 && p[2] >= 0x80 && p[2] <= 0x8f)
 		return 3;
 	if (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf)
 		return 3;
-	if (p[0] == 0xf3 && p[1] == 0xa0 && (p[2] == 0x80 || p[2] == 0x81))
+	if (p[0] == 0xf3 && p[1] == 0xa0 &&
+	    (p[2] == 0x80 || p[2] == 0x81 || (p[2] >= 0x84 && p[2] <= 0x87)))
 		return 4;
 	return 0;
+}
+
+/* Bytes of a control character, U+0080-009F among them; 0: none. */
+static size_t control_len(const unsigned char *p)
+{
+	if ((p[0] < ' ' && p[0] != '\n') || p[0] == 0x7f)
+		return 1;
+	return p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f ? 2 : 0;
 }
 
 /* arena: text without hidden characters, at most max bytes. */
@@ -52,11 +66,10 @@ static const char *clean(struct op *op, const char *text, size_t max)
 			p += hidden;
 			continue;
 		}
-		if ((*p < ' ' && *p != '\n') || *p == 0x7f)
-			*end++ = ' ';
-		else
-			*end++ = (char)*p;
-		p++;
+		size_t control = control_len(p);
+
+		*end++ = control > 0 ? ' ' : (char)*p;
+		p += control > 0 ? control : 1;
 	}
 	*end = '\0';
 	out[parse_utf8_prefix(out, (size_t)(end - out))] = '\0';

@@ -66,7 +66,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(15, 'narrow ledger'),
 	(16, 'reach of trials'),
 	(17, 'versions of messages'),
-	(18, 'events by source');
+	(18, 'events by source'),
+	(19, 'repeated messages');
 
 -- ---------------------------------------------------------------- global --
 
@@ -665,12 +666,15 @@ CREATE TABLE interventions (
 	handled_by text,        -- who handled or delegated an escalation
 	escalation_id uuid,     -- the escalation that was delegated to this row
 	version integer NOT NULL DEFAULT 1, -- of subject and text, by edits
+	resend_of uuid,         -- the failed message that this one repeats
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT interventions_customer FOREIGN KEY (tenant_id, user_id)
 		REFERENCES customers (tenant_id, user_id),
 	CONSTRAINT interventions_playbook FOREIGN KEY (tenant_id, playbook_id)
 		REFERENCES playbooks (tenant_id, id),
 	CONSTRAINT interventions_escalation FOREIGN KEY (tenant_id, escalation_id)
+		REFERENCES interventions (tenant_id, id),
+	CONSTRAINT interventions_resend FOREIGN KEY (tenant_id, resend_of)
 		REFERENCES interventions (tenant_id, id)
 );
 CREATE INDEX interventions_planned ON interventions
@@ -692,6 +696,9 @@ CREATE INDEX interventions_escalated ON interventions
 	(tenant_id, created_at DESC, id DESC) WHERE channel = 'escalate';
 CREATE UNIQUE INDEX interventions_delegated ON interventions
 	(tenant_id, escalation_id) WHERE escalation_id IS NOT NULL;
+-- A failed message is repeated once; its copy may fail and be repeated.
+CREATE UNIQUE INDEX interventions_resent ON interventions
+	(tenant_id, resend_of) WHERE resend_of IS NOT NULL;
 
 -- Every transition. Sealed into a hash chain by the maintain stage: seq,
 -- prev_hash and hash are NULL until then.

@@ -442,6 +442,14 @@ static const char source_minutes[] =
     "GRANT SELECT, INSERT, UPDATE, DELETE ON source_minutes\n"
     "TO retivo_api, retivo_batch;\n";
 
+/* A failed message is repeated by a person. */
+static const char resends[] =
+    "ALTER TABLE interventions ADD resend_of uuid,\n"
+    "ADD CONSTRAINT interventions_resend FOREIGN KEY (tenant_id, resend_of)\n"
+    "REFERENCES interventions (tenant_id, id);\n"
+    "CREATE UNIQUE INDEX interventions_resent ON interventions\n"
+    "(tenant_id, resend_of) WHERE resend_of IS NOT NULL;\n";
+
 /*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
@@ -465,6 +473,7 @@ static const struct step steps[] = {
 	{ 16, "reach of trials", lift_reach, false },
 	{ 17, "versions of messages", message_versions, false },
 	{ 18, "events by source", source_minutes, false },
+	{ 19, "repeated messages", resends, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

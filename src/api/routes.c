@@ -4,7 +4,7 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 30
+#define ROUTE_LISTS 31
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
@@ -24,6 +24,7 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ explain_routes, explain_route_count },
 		{ intervention_bulk_routes, intervention_bulk_route_count },
 		{ intervention_edit_routes, intervention_edit_route_count },
+		{ intervention_resend_routes, intervention_resend_route_count },
 		{ interventions_routes, interventions_route_count },
 		{ library_routes, library_route_count },
 		{ personal_data_routes, personal_data_route_count },

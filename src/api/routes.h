@@ -38,6 +38,8 @@ extern const struct route intervention_bulk_routes[];
 extern const size_t intervention_bulk_route_count;
 extern const struct route intervention_edit_routes[];
 extern const size_t intervention_edit_route_count;
+extern const struct route intervention_resend_routes[];
+extern const size_t intervention_resend_route_count;
 extern const struct route interventions_routes[];
 extern const size_t interventions_route_count;
 extern const struct route library_routes[];

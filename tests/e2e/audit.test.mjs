@@ -290,6 +290,11 @@ const acts = {
 	approveIntervention: message, pauseIntervention: message,
 	rejectIntervention: async (t) => [await message(t), { reason: "too soon" }],
 	rollbackIntervention: async (t) => [await sent_message(t), { reason: "wrong" }],
+	resendIntervention: async (t) => {
+		const id = await message(t);
+		await stack.sql("update interventions set status = 'failed' where id = $1", id);
+		return id;
+	},
 	flagIntervention: async (t) => [await message(t), { reason: "odd" }],
 	bulkInterventions: async (t) => ({ action: "approve", ids: [await message(t)] }),
 	editIntervention: async (t) => [await message(t), { message_body: "Other" }],

@@ -311,6 +311,36 @@ test("flag: any status, a reason is needed, the log names who", async () => {
 	refused(await act(planned.id, "flag", { reason: ["x"] }), 400, "reason");
 });
 
+test("a failed message is sent again as a copy, once, when somebody approves", async () => {
+	const resend = (id, who = tenant.editor) => who.post(`/api/interventions/${id}/resend`);
+	const gone = await sent("email");
+	assert.equal(refused(await resend(gone.id), 404).code, "not_failed");
+	await stack.sql("update interventions set status = 'failed', reason = 'outcome_unknown'" +
+		" where id = $1", gone.id);
+	refused(await resend(gone.id, tenant.viewer), 403);
+	const copy = ok(await resend(gone.id), 201);
+	assert.deepEqual([copy.status, copy.version, copy.channel, copy.resend_of],
+		["planned", 1, "email", gone.id]);
+	assert.equal(refused(await resend(gone.id), 404).code, "already_resent");
+	const seen = ok(await tenant.viewer.get(`/api/interventions/${copy.id}`));
+	const old = ok(await tenant.viewer.get(`/api/interventions/${gone.id}`));
+	assert.deepEqual([seen.subject, seen.message_body, seen.source, seen.resend_of],
+		[old.subject, old.message_body, "manual", gone.id]);
+	assert.deepEqual([old.status, old.resend_of], ["failed", null]);
+	const mails = () => stack.mails().filter((mail) => mail.includes(`${gone.user}@`)).length;
+	const before = mails();
+	await stack.batch({ tenant: tenant.id });
+	assert.equal(mails(), before);
+	ok(await act(copy.id, "approve", { version: 1 }));
+	await stack.batch({ tenant: tenant.id });
+	assert.equal(mails(), before + 1);
+	const { id: escalation } = ok(await tenant.editor.post("/api/escalations",
+		{ user_id: gone.user, playbook_id: playbook, severity: "Low", reason: "asked" }), 201);
+	assert.equal(refused(await resend(escalation), 404).code, "is_escalation");
+	for (const bad of [ABSENT, "int_abc123"])
+		assert.equal(refused(await resend(bad), 404).code, "not_found");
+});
+
 test("viewers and ingest keys may not move or flag", async () => {
 	const { id } = await make(await someone());
 	for (const client of [tenant.viewer, tenant.ingest])

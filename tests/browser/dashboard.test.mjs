@@ -65,6 +65,7 @@ test("interventions: one approved, one rejected with a reason", async (t) => {
 	await page.getByRole("button", { name: "Approve", exact: true }).click();
 	await page.getByText("Approved. It goes out").waitFor();
 	await page.getByRole("button", { name: /News for u-2/ }).click();
+	await page.locator("button.danger:enabled", { hasText: "Reject" }).waitFor();
 	await page.keyboard.press("r");
 	/* The dialog opens with the cursor where the answer goes. */
 	await page.getByLabel("Why is it not right?").waitFor();

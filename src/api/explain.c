@@ -96,7 +96,9 @@ static bool write_facts(struct op *op, struct json_out *j,
 	struct score_features f;
 	struct db_rows rows;
 
-	if (!features_load(op, config, &user_id, 1, &rows))
+	if (!features_load(op, config,
+			   &(struct user_set){ .ids = &user_id, .count = 1 },
+			   &rows))
 		return false;
 	db_each (row, &rows) {
 		features_read(op, &row, &f);

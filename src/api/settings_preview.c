@@ -101,7 +101,9 @@ static bool look(struct op *op, const struct tenant_config *config,
 	struct db_rows rows;
 
 	*ret = (struct view){ .health = 0 };
-	if (!features_load(op, config, ids, count, &rows))
+	if (!features_load(op, config,
+			   &(struct user_set){ .ids = ids, .count = count },
+			   &rows))
 		return false;
 	db_each (row, &rows) {
 		struct score *s = &scores[row.index];

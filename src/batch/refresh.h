@@ -19,6 +19,7 @@ enum refresh_cause { CAUSE_EVENTS, CAUSE_TIME, CAUSE_CONFIG };
 struct user_list {
 	const char **ids; /* arena */
 	size_t count;
+	bool are_range; /* see struct user_set */
 };
 
 /*

@@ -32,6 +32,7 @@ bool refresh_next_users(struct op *op, const char *after, struct user_list *ret)
 		return false;
 	ret->ids = ARENA_ARRAY(op->arena, const char *, rows.count);
 	ret->count = 0;
+	ret->are_range = rows.count > 0;
 	db_each (row, &rows)
 		ret->ids[ret->count++] = db_text(&row, "user_id");
 	return true;
@@ -100,6 +101,31 @@ static bool is_step(const struct db_row *row, const struct score *s)
 
 	return llabs(s->health_points - (noted == NOTHING ? 50 : noted)) >=
 	       SCORE_HEALTH_STEP;
+}
+
+static bool is_same(const struct db_row *row, const char *column, double value)
+{
+	return (float)db_double(row, column) == (float)value;
+}
+
+/* What is stored is what would be: most rows of a sweep. */
+static bool is_unchanged(const struct db_row *row, const struct score *s,
+			 const char *packed)
+{
+	const char *reason = db_text(row, "stage_reason");
+	const char *parts = db_text(row, "score_parts");
+
+	return !db_bool(row, "fresh") && reason != NULL && parts != NULL &&
+	       streq(parts, packed) && streq(reason, s->stage_reason) &&
+	       streq(db_text(row, "lifecycle_stage"),
+		     score_stage_word(s->stage)) &&
+	       streq(db_text(row, "risk_level"),
+		     score_risk_word(s->risk_level)) &&
+	       db_i64(row, "health") == s->health_points &&
+	       is_same(row, "risk_score", s->risk.value) &&
+	       is_same(row, "activation_score", s->activation.value) &&
+	       is_same(row, "engagement_score", s->engagement.value) &&
+	       is_same(row, "expansion_score", s->expansion.value);
 }
 
 static void columns_add(struct columns *w, const struct db_row *row,
@@ -201,11 +227,6 @@ static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
 	    " x (user_id, stage, risk, parts, health, risk_score,"
 	    " activation, engagement, expansion, reason, noted, since)) u"
 	    " WHERE c.tenant_id = $1 AND c.user_id = u.user_id"
-	    " AND (c.refreshed_at IS NULL OR (c.lifecycle_stage, c.stage_reason,"
-	    " c.health, c.risk_level, c.risk_score, c.activation_score,"
-	    " c.engagement_score, c.expansion_score, c.score_parts)"
-	    " IS DISTINCT FROM (u.stage, u.reason, u.health, u.risk,"
-	    " u.risk_score, u.activation, u.engagement, u.expansion, u.parts))"
 	    " RETURNING c.user_id)" MATCH_QUEUE_PUT,
 	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 	    ARG_TEXTS(w->user_id, w->n), ARG_TEXTS(w->stage, w->n),
@@ -250,7 +271,11 @@ bool refresh_score(struct op *op, const struct tenant_config *config,
 	*ret_changed = 0;
 	if (users->count == 0)
 		return true;
-	if (!features_load(op, config, users->ids, users->count, &rows))
+	if (!features_load(op, config,
+			   &(struct user_set){ .ids = users->ids,
+					       .count = users->count,
+					       .are_range = users->are_range },
+			   &rows))
 		return false;
 	columns_init(op->arena, &w, rows.count);
 	changes_init(op->arena, &c, rows.count);
@@ -262,13 +287,15 @@ bool refresh_score(struct op *op, const struct tenant_config *config,
 		features_read(op, &row, &features);
 		score_compute(config, &features, &score);
 		packed = score_pack(op->arena, &score);
+		if (is_unchanged(&row, &score, packed))
+			continue;
 		w.since[w.n] = score_stage_since(config, &features, &score);
 		columns_add(&w, &row, &score, packed);
 		changes_add(op, &c, &row, &score, packed, true);
 		changes_add(op, &c, &row, &score, packed, false);
 		changes_add_health(op, &c, &row, &score, packed);
 	}
-	return write_columns(op, &w, ret_changed) &&
+	return (w.n == 0 || write_columns(op, &w, ret_changed)) &&
 	       write_ledger(op, &c, cause_words[cause]);
 }
 

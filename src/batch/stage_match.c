@@ -24,7 +24,7 @@
  * said of each as it was read.
  */
 struct chunk {
-	struct gate_users users;
+	struct user_set users;
 	int64_t *changes; /* 0: no row */
 	int64_t *due_us;
 };
@@ -56,7 +56,7 @@ static void take_chunk(struct op *op, const struct db_rows *rows,
 
 	ret->changes = ARENA_ARRAY(op->arena, int64_t, rows->count);
 	ret->due_us = ARENA_ARRAY(op->arena, int64_t, rows->count);
-	ret->users = (struct gate_users){ .ids = ids };
+	ret->users = (struct user_set){ .ids = ids };
 	db_each (row, rows) {
 		size_t i = ret->users.count++;
 
@@ -216,7 +216,7 @@ static bool drop_gates(struct op *op, const struct chunk *c,
 	sql_keep(&q);
 	sql_add(&q, "DELETE FROM gate_results o WHERE o.tenant_id = ");
 	sql_arg(&q, ARG_I64(op->tenant_id));
-	gate_users_write(&c->users, &q, &old_row);
+	user_set_write(&c->users, &q, &old_row);
 	sql_add(&q, " AND NOT EXISTS (SELECT FROM unnest(");
 	sql_arg(&q, ARG_TEXTS(m->users, m->n));
 	sql_add(&q, "::text[], ");
@@ -237,7 +237,7 @@ static bool drop_candidates(struct op *op, const struct chunk *c)
 	sql_keep(&q);
 	sql_add(&q, "DELETE FROM candidates o WHERE o.tenant_id = ");
 	sql_arg(&q, ARG_I64(op->tenant_id));
-	gate_users_write(&c->users, &q, &old_row);
+	user_set_write(&c->users, &q, &old_row);
 	sql_add(&q, " AND o.matched_at < ");
 	sql_arg(&q, ARG_TIME(op->now_us));
 	return db_exec_sql(op, NULL, &q);

@@ -158,7 +158,10 @@ static bool connect_now(struct op *op)
 		 "-c TimeZone=UTC -c DateStyle=ISO -c statement_timeout=%lld"
 		 " -c lock_timeout=%lld"
 		 " -c idle_in_transaction_session_timeout=60000"
-		 " -c jit=off -c max_parallel_workers_per_gather=0",
+		 " -c jit=off -c max_parallel_workers_per_gather=0"
+		 /* For flash and cached tables: thousands of rows by their
+		  * key rather than a scan of a whole tenant. */
+		 " -c random_page_cost=1.1",
 		 (long long)db->statement_timeout_ms,
 		 (long long)db->statement_timeout_ms);
 	const char *const keys[] = { "dbname",		"application_name",

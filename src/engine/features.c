@@ -194,9 +194,9 @@ static void write_days(struct sql *q, const struct at *at)
 }
 
 bool features_load(struct op *op, const struct tenant_config *config,
-		   const char *const *user_ids, size_t count,
-		   struct db_rows *ret)
+		   const struct user_set *users, struct db_rows *ret)
 {
+	static const struct sql_literal alias = SQL_LITERAL("c");
 	struct at at = { 0 };
 	struct sql q;
 
@@ -208,7 +208,9 @@ bool features_load(struct op *op, const struct tenant_config *config,
 	at.condition.tenant = at.tenant;
 	at.condition.now = sql_bind(&q, ARG_TIME(op->now_us));
 	sql_add(&q, "SELECT c.user_id, c.lifecycle_stage, c.health,"
-		    " c.risk_level, c.noted_health,"
+		    " c.risk_level, c.noted_health, c.stage_reason,"
+		    " c.risk_score, c.activation_score, c.engagement_score,"
+		    " c.expansion_score, c.score_parts,"
 		    " c.refreshed_at IS NULL AS fresh,"
 		    " d.recent, d.earlier, d.names, d.days,"
 		    " coalesce(c.first_activity_at, c.created_at) AS first_at,"
@@ -223,9 +225,7 @@ bool features_load(struct op *op, const struct tenant_config *config,
 	write_days(&q, &at);
 	sql_add(&q, " WHERE c.tenant_id = ");
 	sql_ref(&q, at.tenant);
-	sql_add(&q, " AND c.user_id = ANY (");
-	sql_arg(&q, ARG_TEXTS(user_ids, count));
-	sql_add(&q, "::text[])");
+	user_set_write(users, &q, &alias);
 	sql_add(&q, " ORDER BY c.user_id");
 	return db_rows_sql(op, ret, &q);
 }

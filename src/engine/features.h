@@ -7,14 +7,16 @@
 #define ENGINE_FEATURES_H
 
 #include "engine/score.h"
+#include "engine/user_set.h"
 
 /*
  * Rows of op->tenant_id at op->now_us, ordered by user_id: what
- * features_read() reads, and user_id, lifecycle_stage, health, risk_level and
- * fresh (never refreshed) as they are stored.
+ * features_read() reads, and user_id, fresh (never refreshed) and what the last
+ * refresh stored: lifecycle_stage, stage_reason, health, noted_health,
+ * risk_level, the scores and score_parts.
  */
 MUST_CHECK bool features_load(struct op *op, const struct tenant_config *config,
-			      const char *const *user_ids, size_t count,
+			      const struct user_set *users,
 			      struct db_rows *ret);
 
 void features_read(const struct op *op, const struct db_row *row,

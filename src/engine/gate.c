@@ -121,31 +121,14 @@ static void write_from(struct sql *q, const struct condition_at *at,
 	sql_arg(q, ARG_UUID(playbook_id));
 }
 
-void gate_users_write(const struct gate_users *users, struct sql *q,
-		      const struct sql_literal *alias)
-{
-	sql_add(q, " AND ");
-	sql_add_literal(q, alias);
-	if (!users->are_range) {
-		sql_add(q, ".user_id = ANY (");
-		sql_arg(q, ARG_TEXTS(users->ids, users->count));
-		sql_add(q, ")");
-		return;
-	}
-	sql_add(q, ".user_id BETWEEN ");
-	sql_arg(q, ARG_TEXT(users->ids[0]));
-	sql_add(q, " AND ");
-	sql_arg(q, ARG_TEXT(users->ids[users->count - 1]));
-}
-
 static void write_users(struct sql *q, const struct condition_at *at,
-			const struct gate_users *users)
+			const struct user_set *users)
 {
 	static const struct sql_literal alias = SQL_LITERAL("c");
 
 	sql_add(q, " FROM customers c WHERE c.tenant_id = ");
 	sql_ref(q, at->tenant);
-	gate_users_write(users, q, &alias);
+	user_set_write(users, q, &alias);
 }
 
 /* Whether the day's budgets are open, for each playbook. */
@@ -267,8 +250,7 @@ static bool is_held_out(const struct db_row *row)
 /* Rows of one statement, in order of user_id, added to *ret. */
 static void take_matches(struct op *op, const struct db_rows *rows,
 			 const struct playbook *playbooks,
-			 const struct gate_users *users,
-			 struct gate_matches *ret)
+			 const struct user_set *users, struct gate_matches *ret)
 {
 	struct gate_match *all =
 	    ARENA_ARRAY(op->arena, struct gate_match, ret->count + rows->count);
@@ -305,7 +287,7 @@ static void take_matches(struct op *op, const struct db_rows *rows,
 
 /* As many playbooks from a->first as one statement holds. */
 static bool ask_matches(struct op *op, size_t count,
-			const struct gate_users *users, struct asked *a,
+			const struct user_set *users, struct asked *a,
 			struct db_rows *ret)
 {
 	struct sql q;
@@ -329,7 +311,7 @@ static bool ask_matches(struct op *op, size_t count,
 }
 
 bool gate_match(struct op *op, const struct playbook *playbooks,
-		size_t playbook_count, const struct gate_users *users,
+		size_t playbook_count, const struct user_set *users,
 		struct gate_matches *ret)
 {
 	struct asked a = { .all = playbooks };
@@ -368,8 +350,7 @@ bool gate_chain(struct op *op, const struct playbook *pb, const char *user_id,
 	sql_init(&q, op->arena);
 	struct condition_at at = bind_at(op, &q);
 	sql_add(&q, "WITH c AS MATERIALIZED (SELECT " GATE_SQL_CUSTOMER);
-	write_users(&q, &at,
-		    &(struct gate_users){ .ids = &user_id, .count = 1 });
+	write_users(&q, &at, &(struct user_set){ .ids = &user_id, .count = 1 });
 	sql_add(&q, ") ");
 	for (size_t i = 0; i < ARRAY_LEN(gates); i++) {
 		if (i > 0)

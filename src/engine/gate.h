@@ -8,6 +8,7 @@
 #define ENGINE_GATE_H
 
 #include "engine/playbook_doc.h"
+#include "engine/user_set.h"
 
 /* One (customer, playbook) whose entry holds. */
 struct gate_match {
@@ -33,25 +34,9 @@ struct gate_matches {
 	int64_t *next_us;
 };
 
-/* Customers of op->tenant_id, in order of their bytes, each once. */
-struct gate_users {
-	const char *const *ids;
-	size_t count;
-	/*
-	 * They are all that there were from the first to the last: such a
-	 * range is read several times as fast as single ids.
-	 */
-	bool are_range;
-};
-
-/* Appends " AND <alias>.user_id …": the users, and who came between since. */
-void gate_users_write(const struct gate_users *users, struct sql *q,
-		      const struct sql_literal *alias);
-
 /* What holds for the users at op->now_us. */
 MUST_CHECK bool gate_match(struct op *op, const struct playbook *playbooks,
-			   size_t playbook_count,
-			   const struct gate_users *users,
+			   size_t playbook_count, const struct user_set *users,
 			   struct gate_matches *ret);
 
 /* A gate as dry-run and why show it. */

@@ -213,7 +213,10 @@ static bool load_expansion(struct op *op, const struct load *l)
 
 	if (config->expansion.limit_count + config->expansion.signal_count == 0)
 		return true;
-	if (!features_load(op, config, l->user_ids, l->count, &rows))
+	if (!features_load(
+		op, config,
+		&(struct user_set){ .ids = l->user_ids, .count = l->count },
+		&rows))
 		return false;
 	db_each (row, &rows) {
 		u = place_of(l, &row, u);

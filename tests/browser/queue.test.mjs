@@ -150,3 +150,23 @@ test("held and failed messages say why, people have names, times are the custome
 	await settled(page);
 	assert.deepEqual(await faults(page), []);
 });
+
+test("a message that may have gone out is sent again only after a question", async (t) => {
+	const { stack, tenant } = world;
+	const id = await make("again");
+	await stack.sql("update interventions set status = 'failed', reason = 'outcome_unknown'" +
+		" where tenant_id = $1 and id = $2", tenant.id, id);
+	const page = await open(world, t);
+	await sign_in(world, page, "editor");
+	await page.goto(`${world.url}/interventions?status=failed&selected=${id}`);
+	await page.getByText(text("again")).waitFor();
+	await page.getByRole("button", { name: "Send again" }).click();
+	await page.getByRole("dialog").getByText("the customer gets it twice").waitFor();
+	await page.getByRole("button", { name: "Plan a copy" }).click();
+	await page.getByText("A copy waits for approval.").waitFor();
+	const [copy] = await stack.sql("select status, message_body from interventions" +
+		" where tenant_id = $1 and resend_of = $2", tenant.id, id);
+	assert.deepEqual(copy, { status: "planned", message_body: text("again") });
+	await settled(page);
+	assert.deepEqual(await faults(page), []);
+});

@@ -74,7 +74,23 @@ function actsOf({ one, isCase, path, put, withText, reload, goOn }) {
 		acts.pause = () => put("pause", undefined, "Paused until somebody approves it.", one.status === "approved");
 	if (["approved", "sent", "delivered"].includes(one.status))
 		acts.rollback = () => rollback(path, reload, goOn);
+	if (one.status === "failed" && one.channel !== "escalate")
+		acts.resend = () => resend(one, path, reload);
 	return acts;
+}
+
+/* What may have arrived is not repeated unasked. */
+async function resend(one, path, reload) {
+	const sure = one.reason !== "outcome_unknown" || await ask({
+		title: "Send it again?", action: "Plan a copy", danger: true,
+		text: "It was being sent when the server stopped, so it may have arrived. Then the customer gets it twice." });
+	if (!sure)
+		return;
+	await attempt(async () => {
+		await api("POST", `${path}/resend`);
+		await reload();
+		toast("A copy waits for approval.");
+	});
 }
 
 /* A failed check is a reason to ask; whoever knows better may send it. */

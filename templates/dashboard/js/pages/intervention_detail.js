@@ -15,7 +15,8 @@ import { toast } from "../ui/toast.js";
 const buttons = [
 	["approve", "Approve", "check", "primary"], ["handle", "Handled", "check", "primary"],
 	["delegate", "Write a mail instead", "interventions"], ["edit", "Edit", "edit"], ["pause", "Pause", "pause"],
-	["flag", "Flag", "flag"], ["rollback", "Roll back", "undo", "danger"], ["reject", "Reject", "close", "danger"],
+	["resend", "Send again", "copy", "primary"], ["flag", "Flag", "flag"],
+	["rollback", "Roll back", "undo", "danger"], ["reject", "Reject", "close", "danger"],
 ];
 
 export function Detail({ one, playbook, acts, busy, editing, endEdit, reload }) {

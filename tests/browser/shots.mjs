@@ -59,7 +59,7 @@ const pages = [
 	}],
 	["library", "/playbooks/library"], ["backtest", "/playbooks/backtest", all((page) => page.getByLabel("Days").selectOption("7"), press("Run it"), shows("Would have been written to"))],
 	["analytics", "/analytics"], ["analytics-90", "/analytics?range=90d"],
-	...["general", "sending", "brand", "lifecycle", "shadow", "keys", "connectors", "team", "plan", "webhooks", "audit"].map((name) => [`settings-${name}`, `/settings/${name}`]),
+	...["general", "sending", "brand", "definitions", "lifecycle", "shadow", "keys", "connectors", "team", "plan", "webhooks", "audit"].map((name) => [`settings-${name}`, `/settings/${name}`]),
 	["settings-stop", "/settings/sending", press("Stop all sending")], ["not-found", "/customers/nobody"],
 ];
 

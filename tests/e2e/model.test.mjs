@@ -333,17 +333,18 @@ test("nobody listens there, or it sends elsewhere: the key goes nowhere else", a
 	assert.ok(!stack.log_text().includes(KEY));
 });
 
-/* What the model is tricked into, and the check that holds it back. */
+/* What the model is tricked into, and the checks that hold it back. */
 const harmful = {
 	"a foreign link": ["Hi {{name|there}}, sign in at https://evil.example/login now.", "links"],
-	"a link in disguise": ["Hi, sign in at https://localhost@evil.example/ now, please.", "links"],
+	"a link in disguise": ["Hi, sign in at https://localhost@evil.example/ now, please.", "links",
+		"addresses"],
 	"another's address": ["Hi there, please write to boss@evil.example about this.", "addresses"],
 	"an offer of its own": ["Hi there, we give you a discount of 90 % from today on.", "offers"],
 	"a slot of its own": ["Hi there, your key is {{api_key}}, keep it in a safe place.", "placeholders"],
 };
 
 test("what the model writes passes the checks of every message, or waits", async () => {
-	for (const [what, [text, check]] of Object.entries(harmful)) {
+	for (const [what, [text, ...held_by]] of Object.entries(harmful)) {
 		const { tenant, batch } = await decided({ approval: "full_auto",
 			plan: [{ decide: (d) => ({ ...d, message: text }) }] });
 		await batch();
@@ -352,7 +353,7 @@ test("what the model writes passes the checks of every message, or waits", async
 		assert.deepEqual([status, checks_passed], ["planned", false], what);
 		const [{ quality_checks: { checks } }] = await stack.sql("select quality_checks" +
 			" from interventions where tenant_id = $1 and id = $2", tenant.id, id);
-		assert.deepEqual(checks.filter((c) => !c.passed).map((c) => c.name), [check], what);
+		assert.deepEqual(checks.filter((c) => !c.passed).map((c) => c.name), held_by, what);
 	}
 	assert.deepEqual(stack.mails(), []);
 	const { tenant } = await decided({ approval: "full_auto", plan: [{ decide: (d) => ({ ...d,

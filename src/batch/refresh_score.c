@@ -5,7 +5,6 @@
  */
 #include "batch/refresh.h"
 
-#include "base/clock.h"
 #include "base/uuid.h"
 #include "db/db.h"
 #include "engine/features.h"
@@ -301,25 +300,23 @@ bool refresh_score(struct op *op, const struct tenant_config *config,
 
 static bool count_day(struct op *op)
 {
-	const char *day = clock_write_day(op->arena, op->now_us);
-
 	return db_exec(op, NULL,
 		       "DELETE FROM daily_counts WHERE tenant_id = $1"
-		       " AND day = $2::text::date",
-		       ARG_I64(op->tenant_id), ARG_TEXT(day)) &&
+		       " AND day = $2",
+		       ARG_I64(op->tenant_id), ARG_DAY(op->now_us)) &&
 	       db_exec(op, NULL,
 		       /* One look at the customers, three sums of it. */
 		       "WITH g AS (SELECT lifecycle_stage, risk_level,"
 		       " least(health / 20, 4) AS band, count(*) AS n"
 		       " FROM customers WHERE tenant_id = $1 GROUP BY 1, 2, 3)"
 		       " INSERT INTO daily_counts (tenant_id, day, what, value,"
-		       " customers) SELECT $1, $2::text::date, v.what, v.value,"
+		       " customers) SELECT $1, $2, v.what, v.value,"
 		       " sum(g.n) FROM g CROSS JOIN LATERAL (VALUES"
 		       " ('stage', g.lifecycle_stage), ('risk', g.risk_level),"
 		       " ('health', (ARRAY['0-19', '20-39', '40-59', '60-79',"
 		       " '80-100'])[g.band + 1])) v (what, value)"
 		       " GROUP BY v.what, v.value",
-		       ARG_I64(op->tenant_id), ARG_TEXT(day));
+		       ARG_I64(op->tenant_id), ARG_DAY(op->now_us));
 }
 
 /* The earliest customers are within the plan's limit; twins have none. */

@@ -253,9 +253,8 @@ static bool is_counted(struct op *op, bool *ret)
 
 	if (!db_one(op, &row,
 		    "SELECT EXISTS (SELECT FROM daily_counts"
-		    " WHERE tenant_id = $1 AND day = $2::text::date) AS done",
-		    ARG_I64(op->tenant_id),
-		    ARG_TEXT(clock_write_day(op->arena, op->now_us))))
+		    " WHERE tenant_id = $1 AND day = $2) AS done",
+		    ARG_I64(op->tenant_id), ARG_DAY(op->now_us)))
 		return false;
 	*ret = db_bool(&row, "done");
 	return true;

@@ -19,14 +19,15 @@
 static const struct {
 	Oid scalar, array;
 } oids[] = {
-	[DB_I64] = { 20, 0 },	      [DB_TEXT] = { 25, 0 },
-	[DB_BOOL] = { 16, 0 },	      [DB_DOUBLE] = { 701, 0 },
-	[DB_TIME] = { 1184, 0 },      [DB_UUID] = { 2950, 0 },
-	[DB_JSON] = { 3802, 0 },      [DB_BYTES] = { 17, 0 },
-	[DB_TEXTS] = { 25, 1009 },    [DB_I64S] = { 20, 1016 },
-	[DB_DOUBLES] = { 701, 1022 }, [DB_BOOLS] = { 16, 1000 },
-	[DB_TIMES] = { 1184, 1185 },  [DB_UUIDS] = { 2950, 2951 },
-	[DB_JSONS] = { 3802, 3807 },  [DB_BYTESS] = { 17, 1001 },
+	[DB_I64] = { 20, 0 },	     [DB_TEXT] = { 25, 0 },
+	[DB_BOOL] = { 16, 0 },	     [DB_DOUBLE] = { 701, 0 },
+	[DB_TIME] = { 1184, 0 },     [DB_DAY] = { 1082, 0 },
+	[DB_UUID] = { 2950, 0 },     [DB_JSON] = { 3802, 0 },
+	[DB_BYTES] = { 17, 0 },	     [DB_TEXTS] = { 25, 1009 },
+	[DB_I64S] = { 20, 1016 },    [DB_DOUBLES] = { 701, 1022 },
+	[DB_BOOLS] = { 16, 1000 },   [DB_TIMES] = { 1184, 1185 },
+	[DB_UUIDS] = { 2950, 2951 }, [DB_JSONS] = { 3802, 3807 },
+	[DB_BYTESS] = { 17, 1001 },
 };
 
 static void put_i32(struct str *s, int64_t value)
@@ -63,6 +64,13 @@ static int64_t pg_time(int64_t us)
 	if (us == INT64_MAX || us < INT64_MIN + PG_EPOCH_US)
 		return us > 0 ? INT64_MAX : INT64_MIN;
 	return us - PG_EPOCH_US;
+}
+
+static int64_t pg_day(int64_t us)
+{
+	int64_t since = us - PG_EPOCH_US;
+
+	return since / US_PER_DAY - (since % US_PER_DAY < 0);
 }
 
 /* One array element, with its length in front; -1 is null. */
@@ -175,6 +183,8 @@ static void encode_scalar(struct op *op, const struct db_arg *arg,
 		put_double(&s, arg->v.f64);
 	else if (arg->kind == DB_TIME)
 		put_i64(&s, pg_time(arg->v.i64));
+	else if (arg->kind == DB_DAY)
+		put_i32(&s, pg_day(arg->v.i64));
 	else
 		put_i64(&s, arg->v.i64);
 	ret->values[i] = s.bytes;
@@ -220,6 +230,8 @@ const char *args_text(struct arena *a, const struct db_arg *arg)
 		return arena_printf(a, "%.17g", arg->v.f64);
 	case DB_TIME:
 		return clock_write(a, arg->v.i64);
+	case DB_DAY:
+		return clock_write_day(a, arg->v.i64);
 	case DB_TEXT:
 	case DB_UUID:
 	case DB_JSON:

@@ -38,6 +38,7 @@ enum db_arg_kind {
 	DB_BOOL,
 	DB_DOUBLE,
 	DB_TIME,  /* int64_t µs UTC → timestamptz */
+	DB_DAY,	  /* the same → date, the UTC day it lies in */
 	DB_UUID,  /* canonical text */
 	DB_JSON,  /* text → jsonb */
 	DB_BYTES, /* bytea */
@@ -73,6 +74,7 @@ struct db_arg {
 #define ARG_BOOL(x)	  ((struct db_arg){ .kind = DB_BOOL, .v.b = (x) })
 #define ARG_DOUBLE(x)	  ((struct db_arg){ .kind = DB_DOUBLE, .v.f64 = (x) })
 #define ARG_TIME(x)	  ((struct db_arg){ .kind = DB_TIME, .v.i64 = (x) })
+#define ARG_DAY(x)	  ((struct db_arg){ .kind = DB_DAY, .v.i64 = (x) })
 #define ARG_TEXT(x)	  db_arg_text(DB_TEXT, (x))
 #define ARG_UUID(x)	  db_arg_text(DB_UUID, (x))
 #define ARG_JSON(x)	  db_arg_text(DB_JSON, (x))

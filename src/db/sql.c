@@ -104,6 +104,9 @@ static void write_arg(struct arena *a, const struct db_arg *arg,
 	case DB_TIME:
 		json_string(j, clock_write(a, arg->v.i64));
 		break;
+	case DB_DAY:
+		json_string(j, clock_write_day(a, arg->v.i64));
+		break;
 	case DB_TEXT:
 	case DB_UUID:
 		json_string(j, arg->v.ptr);
@@ -123,21 +126,14 @@ static void write_arg(struct arena *a, const struct db_arg *arg,
 }
 
 static const char *const type_names[] = {
-	[DB_I64] = "bigint",
-	[DB_TEXT] = "text",
-	[DB_BOOL] = "boolean",
-	[DB_DOUBLE] = "double precision",
-	[DB_TIME] = "timestamptz",
-	[DB_UUID] = "uuid",
-	[DB_JSON] = "jsonb",
-	[DB_BYTES] = "bytea",
-	[DB_TEXTS] = "text[]",
-	[DB_I64S] = "bigint[]",
-	[DB_DOUBLES] = "double precision[]",
-	[DB_BOOLS] = "boolean[]",
-	[DB_TIMES] = "timestamptz[]",
-	[DB_UUIDS] = "uuid[]",
-	[DB_JSONS] = "jsonb[]",
+	[DB_I64] = "bigint",	   [DB_TEXT] = "text",
+	[DB_BOOL] = "boolean",	   [DB_DOUBLE] = "double precision",
+	[DB_TIME] = "timestamptz", [DB_DAY] = "date",
+	[DB_UUID] = "uuid",	   [DB_JSON] = "jsonb",
+	[DB_BYTES] = "bytea",	   [DB_TEXTS] = "text[]",
+	[DB_I64S] = "bigint[]",	   [DB_DOUBLES] = "double precision[]",
+	[DB_BOOLS] = "boolean[]",  [DB_TIMES] = "timestamptz[]",
+	[DB_UUIDS] = "uuid[]",	   [DB_JSONS] = "jsonb[]",
 	[DB_BYTESS] = "bytea[]",
 };
 

@@ -45,11 +45,6 @@ struct load {
 	int64_t last;
 };
 
-static const char *write_day(struct op *op, int64_t day)
-{
-	return clock_write_day(op->arena, day * US_PER_DAY);
-}
-
 /* The place of a row's customer; rows come in their order. */
 static size_t place_of(const struct load *l, const struct db_row *row, size_t u)
 {
@@ -94,12 +89,11 @@ static bool load_days(struct op *op, const struct load *l, int64_t from)
 		     " sum(events)::bigint AS events, count(*) AS days,"
 		     " bit_or(names) AS names, max(last_at) AS last_at"
 		     " FROM customer_days WHERE tenant_id = $1"
-		     " AND user_id = ANY ($2) AND day <= $4::text::date"
-		     " GROUP BY user_id, greatest(day, $3::text::date)"
+		     " AND user_id = ANY ($2) AND day <= $4"
+		     " GROUP BY user_id, greatest(day, $3)"
 		     " ORDER BY user_id, 2",
 		     ARG_I64(op->tenant_id), ARG_TEXTS(l->user_ids, l->count),
-		     ARG_TEXT(write_day(op, from)),
-		     ARG_TEXT(write_day(op, l->last))))
+		     ARG_DAY(from * US_PER_DAY), ARG_DAY(l->last * US_PER_DAY)))
 		return false;
 	take_series(op, l, &rows, &l->past->days);
 	return true;
@@ -118,15 +112,15 @@ static bool load_events(struct op *op, const struct load *l, int64_t from,
 		     " sum(x.events)::bigint AS events, count(*) AS days,"
 		     " 0::bigint AS names, NULL::timestamptz AS last_at"
 		     " FROM customer_event_days x WHERE x.tenant_id = $1"
-		     " AND x.user_id = ANY ($2) AND x.day <= $4::text::date"
+		     " AND x.user_id = ANY ($2) AND x.day <= $4"
 		     " AND x.name_id = ANY (ARRAY(SELECT n.name_id"
 		     " FROM event_names n WHERE n.tenant_id = $1"
 		     " AND n.name = ANY ($5)))"
-		     " GROUP BY x.user_id, greatest(x.day, $3::text::date)"
+		     " GROUP BY x.user_id, greatest(x.day, $3)"
 		     " ORDER BY x.user_id, 2",
 		     ARG_I64(op->tenant_id), ARG_TEXTS(l->user_ids, l->count),
-		     ARG_TEXT(write_day(op, from)),
-		     ARG_TEXT(write_day(op, l->last)), ARG_TEXTS(names, count)))
+		     ARG_DAY(from * US_PER_DAY), ARG_DAY(l->last * US_PER_DAY),
+		     ARG_TEXTS(names, count)))
 		return false;
 	take_series(op, l, &rows, ret);
 	return true;

@@ -1,7 +1,6 @@
 /* Limits of plans: one row of this table for each thing that is counted. */
 #include "store/plan.h"
 
-#include "base/clock.h"
 #include "db/db.h"
 #include "db/sql.h"
 #include "store/audit.h"
@@ -103,9 +102,8 @@ static bool count_anew(struct op *op)
 {
 	return db_exec(op, NULL,
 		       "DELETE FROM daily_counts WHERE tenant_id = $1"
-		       " AND day = $2::text::date",
-		       ARG_I64(op->tenant_id),
-		       ARG_TEXT(clock_write_day(op->arena, op->now_us)));
+		       " AND day = $2",
+		       ARG_I64(op->tenant_id), ARG_DAY(op->now_us));
 }
 
 /* For the audit log; the names of plans and statuses are plain words. */

@@ -57,9 +57,13 @@ END_TEST
 START_TEST(args_encode_scalars)
 {
 	struct args a;
-	const struct db_arg in[] = { ARG_I64(258), ARG_BOOL(true),
-				     ARG_TEXT(NULL), ARG_TEXT("t"),
-				     ARG_TIME(INT64_C(946684800000001)) };
+	const struct db_arg in[] = { ARG_I64(258),
+				     ARG_BOOL(true),
+				     ARG_TEXT(NULL),
+				     ARG_TEXT("t"),
+				     ARG_TIME(INT64_C(946684800000001)),
+				     ARG_DAY(INT64_C(946684800000000)),
+				     ARG_DAY(INT64_C(946684799999999)) };
 
 	ck_assert(args_encode(&op, in, ARRAY_LEN(in), &a));
 	ck_assert_mem_eq(a.values[0], "\0\0\0\0\0\0\1\2", 8);
@@ -70,6 +74,10 @@ START_TEST(args_encode_scalars)
 	ck_assert_str_eq(a.values[3], "t");
 	ck_assert_int_eq(a.formats[3], 0);
 	ck_assert_mem_eq(a.values[4], "\0\0\0\0\0\0\0\1", 8);
+	ck_assert_uint_eq(a.types[5], 1082);
+	ck_assert_int_eq(a.lengths[5], 4);
+	ck_assert_mem_eq(a.values[5], "\0\0\0\0", 4);
+	ck_assert_mem_eq(a.values[6], "\xff\xff\xff\xff", 4);
 }
 END_TEST
 

@@ -124,7 +124,16 @@ void str_printf(struct str *s, const char *format, ...)
 
 void str_put_i64(struct str *s, int64_t value)
 {
-	str_printf(s, "%lld", (long long)value);
+	char digits[20];
+	size_t at = sizeof(digits);
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+	do
+		digits[--at] = (char)('0' + rest % 10);
+	while ((rest /= 10) > 0);
+	if (value < 0)
+		digits[--at] = '-';
+	str_put(s, digits + at, sizeof(digits) - at);
 }
 
 bool str_ok(const struct str *s)

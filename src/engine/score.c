@@ -442,9 +442,11 @@ static const struct score_sum *sum_named(const struct score *s,
 	return sum_at(s, i);
 }
 
-static int packed(double x)
+/* One number of a text "{…}". */
+static void pack(struct str *out, double x)
 {
-	return (int)lround(x * 10000);
+	str_putc(out, out->len == 0 ? '{' : ',');
+	str_put_i64(out, lround(x * 10000));
 }
 
 static void pack_slot(struct str *out, const struct score_sum *sum,
@@ -454,8 +456,8 @@ static void pack_slot(struct str *out, const struct score_sum *sum,
 		const struct score_part *part = &sum->parts[i];
 
 		if (streq(part->name, name)) {
-			str_printf(out, ",%d,%d", packed(part->value),
-				   packed(part->weight));
+			pack(out, part->value);
+			pack(out, part->weight);
 			return;
 		}
 	}
@@ -468,11 +470,10 @@ const char *score_pack(struct arena *a, const struct score *score)
 
 	str_init(&out, a, PACKED_MAX_BYTES);
 	for (size_t i = 0; i < ARRAY_LEN(sums); i++)
-		str_printf(&out, "%c%d", i == 0 ? '{' : ',',
-			   packed(sum_at(score, i)->value));
+		pack(&out, sum_at(score, i)->value);
 	for (size_t i = 0; i < ARRAY_LEN(slots); i++)
 		pack_slot(&out, sum_named(score, slots[i].sum), slots[i].name);
-	str_puts(&out, "}");
+	str_putc(&out, '}');
 	return out.bytes;
 }
 

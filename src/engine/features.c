@@ -3,48 +3,203 @@
  */
 #include "engine/features.h"
 
-#include "base/clock.h"
 #include "db/db.h"
 #include "db/sql.h"
 
-/* Numbers of the arguments that several parts of the statement use. */
+/* The customers, and numbers of arguments that several parts use. */
 struct at {
+	const struct user_set *users;
 	size_t tenant, today;
 	struct condition_at condition;
 };
 
-/* The small ids of names, as an array that is looked up once. */
-static void write_name_ids(struct sql *q, const struct at *at,
-			   const char *const *names, size_t count)
+/*
+ * Sums over the rows x of each customer c, joined: join_begin(), columns
+ * " AS …", join_rows() with their table, more conditions, join_end(). Single
+ * customers are looked up one by one; the rows of a range are read in one go,
+ * which takes half the time.
+ */
+static void join_begin(struct sql *q, const struct at *at)
 {
-	sql_add(q, "ARRAY(SELECT n.name_id FROM event_names n"
+	if (at->users->are_range)
+		sql_add(q, " LEFT JOIN (SELECT x.user_id, ");
+	else
+		sql_add(q, " LEFT JOIN LATERAL (SELECT ");
+}
+
+static void join_rows(struct sql *q, const struct at *at,
+		      const struct sql_literal *table)
+{
+	static const struct sql_literal x = SQL_LITERAL("x");
+
+	sql_add(q, " FROM ");
+	sql_add_literal(q, table);
+	sql_add(q, " x WHERE x.tenant_id = ");
+	sql_ref(q, at->tenant);
+	if (at->users->are_range)
+		user_set_write(at->users, q, &x);
+	else
+		sql_add(q, " AND x.user_id = c.user_id");
+}
+
+static void join_end(struct sql *q, const struct at *at,
+		     const struct sql_literal *alias)
+{
+	if (at->users->are_range)
+		sql_add(q, " GROUP BY x.user_id");
+	sql_add(q, ") ");
+	sql_add_literal(q, alias);
+	if (at->users->are_range) {
+		sql_add(q, " ON ");
+		sql_add_literal(q, alias);
+		sql_add(q, ".user_id = c.user_id");
+	} else {
+		sql_add(q, " ON true");
+	}
+}
+
+/* The customer whose sums a column of such a join is about. */
+static void join_user(struct sql *q, const struct at *at)
+{
+	if (at->users->are_range)
+		sql_add(q, "x.user_id");
+	else
+		sql_add(q, "c.user_id");
+}
+
+/* A day of tomorrow (a client's clock may be ahead) counts as today. */
+static void write_ago(struct sql *q, const struct at *at)
+{
+	sql_add(q, "greatest(");
+	sql_ref(q, at->today);
+	sql_add(q, " - x.day, 0)");
+}
+
+/* d: the active days. */
+static void join_days(struct sql *q, const struct at *at)
+{
+	static const struct sql_literal table = SQL_LITERAL("customer_days");
+	static const struct sql_literal alias = SQL_LITERAL("d");
+
+	join_begin(q, at);
+	sql_add(q, "count(*) AS n, sum(x.events) FILTER (WHERE ");
+	write_ago(q, at);
+	sql_add(q, " < 14) AS recent, sum(x.events) FILTER (WHERE ");
+	write_ago(q, at);
+	sql_add(q, " BETWEEN 14 AND 27) AS earlier,"
+		   " bit_or(x.names) FILTER (WHERE ");
+	write_ago(q, at);
+	sql_add(q, " < 14) AS names, bit_or(1::bigint << ");
+	write_ago(q, at);
+	sql_add(q, ") AS days");
+	join_rows(q, at, &table);
+	sql_add(q, " AND x.day > ");
+	sql_ref(q, at->today);
+	sql_add(q, " - 64");
+	join_end(q, at, &alias);
+}
+
+/* The small ids of names, as an array that is looked up once. */
+static void write_is_name(struct sql *q, const struct at *at,
+			  const char *const *names, size_t count)
+{
+	sql_add(q, "x.name_id = ANY (ARRAY(SELECT n.name_id FROM event_names n"
 		   " WHERE n.tenant_id = ");
 	sql_ref(q, at->tenant);
 	sql_add(q, " AND n.name = ANY (");
 	sql_arg(q, ARG_TEXTS(names, count));
-	sql_add(q, "::text[]))");
+	sql_add(q, "::text[])))");
 }
 
-static void write_event_days(struct sql *q, const struct at *at,
-			     const char *const *names, size_t count)
+static void write_events(struct sql *q, const struct at *at,
+			 const char *const *names, size_t count)
 {
-	sql_add(q, " FROM customer_event_days x WHERE x.tenant_id = ");
-	sql_ref(q, at->tenant);
-	sql_add(q, " AND x.user_id = c.user_id AND x.name_id = ANY (");
-	write_name_ids(q, at, names, count);
-	sql_add(q, ")");
+	sql_add(q, "coalesce(sum(x.events) FILTER (WHERE ");
+	write_is_name(q, at, names, count);
+	sql_add(q, "), 0)");
 }
 
-static void write_span(struct sql *q, const struct at *at)
+/*
+ * A retention milestone counts while its event goes on as often as it
+ * asks; one with a property test must also have been reached.
+ */
+static void write_retention(struct sql *q, const struct at *at,
+			    const struct milestone *m)
 {
+	sql_add(q, " + (");
+	write_events(q, at, &m->event, 1);
+	sql_add(q, " >= ");
+	sql_arg(q, ARG_I64(m->count));
+	if (m->properties != NULL) {
+		sql_add(q, " AND EXISTS (SELECT FROM customer_milestones r"
+			   " WHERE r.tenant_id = ");
+		sql_ref(q, at->tenant);
+		sql_add(q, " AND r.user_id = ");
+		join_user(q, at);
+		sql_add(q, " AND r.milestone = ");
+		sql_arg(q, ARG_TEXT(m->name));
+		sql_add(q, ")");
+	}
+	sql_add(q, ")::integer");
+}
+
+static const struct sql_literal event_days = SQL_LITERAL("customer_event_days");
+
+/* e: what the last 14 days' events of some names say. */
+static void join_recent(struct sql *q, const struct at *at,
+			const struct tenant_config *config)
+{
+	static const struct sql_literal alias = SQL_LITERAL("e");
+	const struct name_list *gates = &config->expansion.gate_events;
+	const char **names = ARENA_ARRAY(
+	    q->arena, const char *, config->milestone_count + gates->count);
+	size_t n = 0;
+
+	join_begin(q, at);
+	sql_add(q, "0");
+	for (size_t i = 0; i < config->milestone_count; i++) {
+		if (!config->milestones[i].retention)
+			continue;
+		names[n++] = config->milestones[i].event;
+		write_retention(q, at, &config->milestones[i]);
+	}
+	sql_add(q, " AS retention, ");
+	write_events(q, at, gates->items, gates->count);
+	sql_add(q, " AS gates");
+	for (size_t i = 0; i < gates->count; i++)
+		names[n++] = gates->items[i];
+	join_rows(q, at, &event_days);
+	sql_add(q, " AND ");
+	write_is_name(q, at, names, n);
 	sql_add(q, " AND x.day > ");
 	sql_ref(q, at->today);
-	sql_add(q, "::date - 14");
+	sql_add(q, " - 14");
+	join_end(q, at, &alias);
 }
 
-static void write_milestones(struct sql *q, const struct at *at,
-			     const struct tenant_config *config)
+/* k: days since the last event that means churn. */
+static void join_churn(struct sql *q, const struct at *at,
+		       const struct tenant_config *config)
 {
+	static const struct sql_literal alias = SQL_LITERAL("k");
+	const struct name_list *churn = &config->lifecycle.churn_events;
+
+	join_begin(q, at);
+	sql_ref(q, at->today);
+	sql_add(q, " - max(x.day) AS churn");
+	join_rows(q, at, &event_days);
+	sql_add(q, " AND ");
+	write_is_name(q, at, churn->items, churn->count);
+	join_end(q, at, &alias);
+}
+
+/* m: the milestones of onboarding that were reached. */
+static void join_milestones(struct sql *q, const struct at *at,
+			    const struct tenant_config *config)
+{
+	static const struct sql_literal table =
+	    SQL_LITERAL("customer_milestones");
+	static const struct sql_literal alias = SQL_LITERAL("m");
 	const char **names =
 	    ARENA_ARRAY(q->arena, const char *, config->milestone_count);
 	size_t n = 0;
@@ -53,54 +208,24 @@ static void write_milestones(struct sql *q, const struct at *at,
 		if (config->milestones[i].onboarding)
 			names[n++] = config->milestones[i].name;
 	}
-	if (n == 0) {
-		sql_add(q, ", 0 AS onboarding, (SELECT count(*) FROM (SELECT 1"
-			   " FROM customer_days x WHERE x.tenant_id = ");
-		sql_ref(q, at->tenant);
-		sql_add(q, " AND x.user_id = c.user_id");
-		sql_add(q, " LIMIT 3) y) AS ever");
-		return;
-	}
-	sql_add(q, ", 0 AS ever, (SELECT count(*) FROM customer_milestones x"
-		   " WHERE x.tenant_id = ");
-	sql_ref(q, at->tenant);
-	sql_add(q, " AND x.user_id = c.user_id AND x.milestone = ANY (");
+	join_begin(q, at);
+	sql_add(q, "count(*) AS onboarding");
+	join_rows(q, at, &table);
+	sql_add(q, " AND x.milestone = ANY (");
 	sql_arg(q, ARG_TEXTS(names, n));
 	sql_add(q, "::text[])");
-	sql_add(q, ") AS onboarding");
+	join_end(q, at, &alias);
 }
 
-/*
- * A retention milestone counts while its event goes on as often as it
- * asks; one with a property test must also have been reached.
- */
-static void write_retention(struct sql *q, const struct at *at,
-			    const struct tenant_config *config)
+/* Of active days, up to 3: where no milestone says what onboarding is. */
+static void write_ever(struct sql *q, const struct at *at)
 {
-	sql_add(q, ", 0");
-	for (size_t i = 0; i < config->milestone_count; i++) {
-		const struct milestone *m = &config->milestones[i];
-
-		if (!m->retention)
-			continue;
-		sql_add(q, " + ((SELECT coalesce(sum(x.events), 0)");
-		write_event_days(q, at, &m->event, 1);
-		write_span(q, at);
-		sql_add(q, ") >= ");
-		sql_arg(q, ARG_I64(m->count));
-		if (m->properties != NULL) {
-			sql_add(q, " AND EXISTS (SELECT FROM"
-				   " customer_milestones x WHERE x.tenant_id"
-				   " = ");
-			sql_ref(q, at->tenant);
-			sql_add(q, " AND x.user_id = c.user_id"
-				   " AND x.milestone = ");
-			sql_arg(q, ARG_TEXT(m->name));
-			sql_add(q, ")");
-		}
-		sql_add(q, ")::integer");
-	}
-	sql_add(q, " AS retention");
+	sql_add(
+	    q,
+	    ", 0 AS onboarding, CASE WHEN d.n >= 3 THEN 3 ELSE (SELECT count(*) FROM ("
+	    "SELECT FROM customer_days x WHERE x.tenant_id = ");
+	sql_ref(q, at->tenant);
+	sql_add(q, " AND x.user_id = c.user_id LIMIT 3) y) END AS ever");
 }
 
 static void write_path(struct sql *q, const char *const *path, size_t len)
@@ -148,81 +273,55 @@ static void write_signals(struct sql *q, const struct at *at,
 	sql_add(q, " AS signals");
 }
 
-static void write_names(struct sql *q, const struct at *at,
-			const struct tenant_config *config)
-{
-	const struct name_list *churn = &config->lifecycle.churn_events;
-	const struct name_list *gates = &config->expansion.gate_events;
-
-	if (churn->count > 0) {
-		sql_add(q, ", (SELECT ");
-		sql_ref(q, at->today);
-		sql_add(q, "::date - max(x.day)");
-		write_event_days(q, at, churn->items, churn->count);
-		sql_add(q, ") AS churn");
-	} else {
-		sql_add(q, ", NULL::integer AS churn");
-	}
-	if (gates->count > 0) {
-		sql_add(q, ", (SELECT coalesce(sum(x.events), 0)");
-		write_event_days(q, at, gates->items, gates->count);
-		write_span(q, at);
-		sql_add(q, ") AS gates");
-	} else {
-		sql_add(q, ", 0 AS gates");
-	}
-}
-
-/* A day of tomorrow (a client's clock may be ahead) counts as today. */
-static void write_days(struct sql *q, const struct at *at)
-{
-	sql_add(q, " LEFT JOIN LATERAL (SELECT"
-		   " sum(x.events) FILTER (WHERE x.ago < 14) AS recent,"
-		   " sum(x.events) FILTER (WHERE x.ago BETWEEN 14 AND 27)"
-		   " AS earlier,"
-		   " bit_or(x.names) FILTER (WHERE x.ago < 14) AS names,"
-		   " bit_or(1::bigint << x.ago) AS days"
-		   " FROM (SELECT y.events, y.names, greatest(");
-	sql_ref(q, at->today);
-	sql_add(q, "::date - y.day, 0) AS ago FROM customer_days y"
-		   " WHERE y.tenant_id = ");
-	sql_ref(q, at->tenant);
-	sql_add(q, " AND y.user_id = c.user_id AND y.day > ");
-	sql_ref(q, at->today);
-	sql_add(q, "::date - 64");
-	sql_add(q, ") x) d ON true");
-}
-
 bool features_load(struct op *op, const struct tenant_config *config,
 		   const struct user_set *users, struct db_rows *ret)
 {
 	static const struct sql_literal alias = SQL_LITERAL("c");
-	struct at at = { 0 };
+	bool has_recent = score_retention_count(config) > 0 ||
+			  config->expansion.gate_events.count > 0;
+	bool has_churn = config->lifecycle.churn_events.count > 0;
+	bool has_milestones = score_onboarding_count(config) > 0;
+	struct at at = { .users = users };
 	struct sql q;
 
 	sql_init(&q, op->arena);
 	sql_keep(&q);
 	at.tenant = sql_bind(&q, ARG_I64(op->tenant_id));
-	at.today =
-	    sql_bind(&q, ARG_TEXT(clock_write_day(op->arena, op->now_us)));
+	at.today = sql_bind(&q, ARG_DAY(op->now_us));
 	at.condition.tenant = at.tenant;
 	at.condition.now = sql_bind(&q, ARG_TIME(op->now_us));
-	sql_add(&q, "SELECT c.user_id, c.lifecycle_stage, c.health,"
-		    " c.risk_level, c.noted_health, c.stage_reason,"
-		    " c.risk_score, c.activation_score, c.engagement_score,"
-		    " c.expansion_score, c.score_parts,"
-		    " c.refreshed_at IS NULL AS fresh,"
-		    " d.recent, d.earlier, d.names, d.days,"
+	/* In the order in which they are read, which finds them soonest. */
+	sql_add(&q, "SELECT"
 		    " coalesce(c.first_activity_at, c.created_at) AS first_at,"
 		    " coalesce(c.last_activity_at, c.created_at) AS last_at,"
-		    " c.last_activity_at IS NOT NULL AS has_activity");
-	write_milestones(&q, &at, config);
-	write_retention(&q, &at, config);
-	write_names(&q, &at, config);
+		    " c.last_activity_at IS NOT NULL AS has_activity,"
+		    " d.days, d.recent, d.earlier, d.names");
+	if (has_churn)
+		sql_add(&q, ", k.churn");
+	else
+		sql_add(&q, ", NULL::integer AS churn");
+	if (has_milestones)
+		sql_add(&q, ", m.onboarding, 0 AS ever");
+	else
+		write_ever(&q, &at);
+	if (has_recent)
+		sql_add(&q, ", e.retention, e.gates");
+	else
+		sql_add(&q, ", 0 AS retention, 0 AS gates");
 	write_limits(&q, config);
 	write_signals(&q, &at, config);
-	sql_add(&q, " FROM customers c");
-	write_days(&q, &at);
+	sql_add(&q, ", c.refreshed_at IS NULL AS fresh, c.stage_reason,"
+		    " c.score_parts, c.lifecycle_stage, c.risk_level, c.health,"
+		    " c.risk_score, c.activation_score, c.engagement_score,"
+		    " c.expansion_score, c.user_id, c.noted_health"
+		    " FROM customers c");
+	join_days(&q, &at);
+	if (has_milestones)
+		join_milestones(&q, &at, config);
+	if (has_recent)
+		join_recent(&q, &at, config);
+	if (has_churn)
+		join_churn(&q, &at, config);
 	sql_add(&q, " WHERE c.tenant_id = ");
 	sql_ref(&q, at.tenant);
 	user_set_write(users, &q, &alias);
@@ -233,9 +332,12 @@ bool features_load(struct op *op, const struct tenant_config *config,
 /* A churn event of tomorrow counts as today's. */
 static int64_t churn_days(const struct db_row *row)
 {
-	int64_t days = db_i64(row, "churn");
+	int64_t days;
 
-	return db_is_null(row, "churn") ? -1 : days < 0 ? 0 : days;
+	if (db_is_null(row, "churn"))
+		return -1;
+	days = db_i64(row, "churn");
+	return days < 0 ? 0 : days;
 }
 
 void features_read(const struct op *op, const struct db_row *row,
@@ -247,15 +349,15 @@ void features_read(const struct op *op, const struct db_row *row,
 		.last_us = db_time(row, "last_at"),
 		.has_activity = db_bool(row, "has_activity"),
 		.active_days = (uint64_t)db_i64(row, "days"),
-		.active_days_ever = db_i64(row, "ever"),
 		.recent_events = db_i64(row, "recent"),
 		.earlier_events = db_i64(row, "earlier"),
 		.names = __builtin_popcountll((uint64_t)db_i64(row, "names")),
 		.churn_days_ago = churn_days(row),
 		.onboarding_reached = db_i64(row, "onboarding"),
+		.active_days_ever = db_i64(row, "ever"),
 		.retention_hits = db_i64(row, "retention"),
-		.limit_nearness = db_double(row, "limits"),
 		.gate_hits = db_i64(row, "gates"),
+		.limit_nearness = db_double(row, "limits"),
 		.signals_true = db_i64(row, "signals"),
 	};
 }

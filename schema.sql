@@ -67,7 +67,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(16, 'reach of trials'),
 	(17, 'versions of messages'),
 	(18, 'events by source'),
-	(19, 'repeated messages');
+	(19, 'repeated messages'),
+	(20, 'room in customers');
 
 -- ---------------------------------------------------------------- global --
 
@@ -303,7 +304,10 @@ CREATE TABLE customers (
 	refreshed_at timestamptz, -- NULL: never refreshed
 	noted_health smallint, -- the last that score_ledger says; NULL: none
 	PRIMARY KEY (tenant_id, user_id)
-);
+)
+-- A sweep writes most rows anew: in the room beside them no index changes,
+-- and the old versions make place for the next.
+WITH (fillfactor = 50);
 -- Few or none, and looked for after each refresh.
 CREATE INDEX customers_untracked ON customers (tenant_id) WHERE NOT tracked;
 CREATE INDEX customers_created ON customers (tenant_id, created_at, user_id);

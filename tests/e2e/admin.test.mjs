@@ -51,6 +51,8 @@ const catalogue = async (database) => {
 			where pronamespace = 'public'::regnamespace and prokind = 'f'`,
 		"select version, name from schema_version",
 		"select plans::text from plans",
+		`select relname, reloptions::text from pg_class c where c.${ours}
+			and reloptions is not null and not relispartition`,
 	].map(query));
 	/* Layout of a script is no difference. */
 	return lists.flat().map((row) => JSON.stringify(row).replaceAll(/(\\[nt]|\s)+/g, " "))

@@ -24,10 +24,11 @@ struct user_list {
 
 /*
  * Events received in [from_us, until_us], of the users after `after`.
- * until_us may be narrowed by refresh_slice().
+ * until_us may be narrowed by refresh_narrow().
  */
 struct refresh_slice {
 	int64_t from_us, until_us;
+	int64_t last_us;   /* of the run: later events are the next one's */
 	const char *after; /* "": all */
 };
 
@@ -42,16 +43,20 @@ MUST_CHECK bool refresh_extent(struct op *op, int64_t from_us,
 /* Halves the slice until it holds at most REFRESH_SLICE events. */
 MUST_CHECK bool refresh_narrow(struct op *op, struct refresh_slice *slice);
 
+struct refresh_folded {
+	struct user_list active; /* of whom match has yet to be told */
+	struct user_list score;	 /* whose state may have changed, these too */
+	const char *last;	 /* user seen; NULL: the slice is done */
+};
+
 /*
  * Folds the next REFRESH_USERS users of the slice: names get ids, missing
  * customers are made (the events of erased ones deleted), touched days
- * recomputed. ret_score: users whose state may have changed. ret_last: the
- * last user seen, NULL when the slice is done.
+ * recomputed.
  */
 MUST_CHECK bool refresh_fold(struct op *op, const struct tenant_config *config,
 			     const struct refresh_slice *slice,
-			     struct user_list *ret_score,
-			     const char **ret_last);
+			     struct refresh_folded *ret);
 
 /*
  * Counts the slice's events of the last day into source_minutes. A minute
@@ -82,12 +87,13 @@ MUST_CHECK bool refresh_backfill(struct op *op, const char *ids,
 				 const char **ret_last);
 
 /*
- * Scores the users, writes what changed, with ledger and outbox.
- * ret_changed: rows written.
+ * Scores the users, writes what changed, with ledger and outbox. ret_changed:
+ * whose rows were written; match has yet to be told of them.
  */
 MUST_CHECK bool refresh_score(struct op *op, const struct tenant_config *config,
 			      const struct user_list *users,
-			      enum refresh_cause cause, int64_t *ret_changed);
+			      enum refresh_cause cause,
+			      struct user_list *ret_changed);
 
 /* The next REFRESH_SWEEP customers after `after`. */
 MUST_CHECK bool refresh_next_users(struct op *op, const char *after,

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "db/db.h"
 #include "store/customer.h"
-#include "store/match_queue.h"
 
 #include <assert.h>
 
@@ -177,6 +176,36 @@ static bool delete_erased(struct op *op, const struct refresh_slice *slice,
 	    ARG_TIME(slice->until_us), ARG_TEXTS(erased->ids, erased->count));
 }
 
+/* Of each user in turn: is there no such customer, one never scored? */
+static bool load_known(struct op *op, const struct user_list *users,
+		       struct db_rows *ret)
+{
+	return db_rows(
+	    op, ret,
+	    "SELECT c.user_id IS NULL AS missing,"
+	    " c.refreshed_at IS NULL AS fresh"
+	    " FROM unnest($2::text[]) WITH ORDINALITY u (user_id, nr)"
+	    " LEFT JOIN customers c ON c.tenant_id = $1"
+	    " AND c.user_id = u.user_id ORDER BY u.nr",
+	    ARG_I64(op->tenant_id), ARG_TEXTS(users->ids, users->count));
+}
+
+/* Few or none: ingest makes the customers it has not seen. */
+static bool add_missing(struct op *op, const struct user_list *users,
+			struct db_rows *rows)
+{
+	const char **ids = ARENA_ARRAY(op->arena, const char *, users->count);
+	size_t n = 0, i = 0;
+
+	db_each (row, rows) {
+		if (db_bool(&row, "missing"))
+			ids[n++] = users->ids[i];
+		i++;
+	}
+	return n == 0 ||
+	       (customers_add(op, ids, n) && load_known(op, users, rows));
+}
+
 /* Makes missing customers; takes the erased ones out of the list. */
 static bool add_customers(struct op *op, const struct refresh_slice *slice,
 			  struct touched *t)
@@ -186,15 +215,8 @@ static bool add_customers(struct op *op, const struct refresh_slice *slice,
 	struct db_rows rows;
 	size_t i = 0, kept = 0;
 
-	if (!customers_add(op, t->users.ids, t->users.count) ||
-	    !db_rows(op, &rows,
-		     "SELECT c.user_id IS NULL AS missing,"
-		     " c.refreshed_at IS NULL AS fresh"
-		     " FROM unnest($2::text[]) WITH ORDINALITY u (user_id, nr)"
-		     " LEFT JOIN customers c ON c.tenant_id = $1"
-		     " AND c.user_id = u.user_id ORDER BY u.nr",
-		     ARG_I64(op->tenant_id),
-		     ARG_TEXTS(t->users.ids, t->users.count)))
+	if (!load_known(op, &t->users, &rows) ||
+	    !add_missing(op, &t->users, &rows))
 		return false;
 	assert(rows.count == t->users.count);
 	db_each (row, &rows) {
@@ -214,14 +236,16 @@ static bool add_customers(struct op *op, const struct refresh_slice *slice,
 }
 
 /*
- * The events of one (user, day) of t. Nobody sends an event more than an hour
- * before its time, so partitions of before that day have none of it.
+ * The events of one (user, day) of t, up to $5. Nobody sends an event more
+ * than an hour before its time, so partitions of before that day have none of
+ * it.
  */
 #define EVENTS_OF_DAY                                                          \
 	" FROM events e WHERE e.tenant_id = $1 AND e.user_id = t.user_id"      \
 	" AND e.ts >= t.day::timestamp AT TIME ZONE 'UTC'"                     \
 	" AND e.ts < (t.day + 1)::timestamp AT TIME ZONE 'UTC'"                \
-	" AND e.received_at >= (t.day - 1)::timestamp AT TIME ZONE 'UTC'"
+	" AND e.received_at >= (t.day - 1)::timestamp AT TIME ZONE 'UTC'"      \
+	" AND e.received_at <= $5"
 
 /*
  * Recomputes the touched days; ret: one row a user whose counts changed, and
@@ -256,7 +280,8 @@ static bool fold_days(struct op *op, const struct refresh_slice *slice,
 	    " SELECT user_id, sum(more)::bigint AS more FROM f"
 	    " GROUP BY user_id ORDER BY user_id",
 	    ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
-	    ARG_TIME(slice->until_us), ARG_TEXTS(users->ids, users->count));
+	    ARG_TIME(slice->until_us), ARG_TEXTS(users->ids, users->count),
+	    ARG_TIME(slice->last_us));
 }
 
 /* The same for the wanted names, of the users that changed. */
@@ -285,7 +310,8 @@ static bool fold_event_days(struct op *op, const struct refresh_slice *slice,
 	    " (excluded.events, excluded.first_at, excluded.last_at)"
 	    " RETURNING 1) SELECT count(*) AS n FROM w",
 	    ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
-	    ARG_TIME(slice->until_us), ARG_TEXTS(users->ids, users->count));
+	    ARG_TIME(slice->until_us), ARG_TEXTS(users->ids, users->count),
+	    ARG_TIME(slice->last_us));
 }
 
 /* Users whose counts changed, by how many events. */
@@ -308,13 +334,13 @@ static void take_changed(struct op *op, const struct db_rows *rows,
 	}
 }
 
-/* What the counts say directly; match has to look again. */
+/* What the counts say directly. */
 static bool write_activity(struct op *op, const struct touched *t,
 			   const struct changed *c)
 {
 	return db_exec(
 	    op, NULL,
-	    "WITH w AS (UPDATE customers c SET"
+	    "UPDATE customers c SET"
 	    " first_activity_at = least(c.first_activity_at, u.first_at),"
 	    " last_activity_at = greatest(c.last_activity_at, u.last_at),"
 	    " events_total = c.events_total + d.more"
@@ -322,8 +348,7 @@ static bool write_activity(struct op *op, const struct touched *t,
 	    " u (user_id, first_at, last_at)"
 	    " JOIN unnest($5::text[], $6::bigint[]) d (user_id, more)"
 	    " USING (user_id)"
-	    " WHERE c.tenant_id = $1 AND c.user_id = u.user_id"
-	    " RETURNING c.user_id)" MATCH_QUEUE_PUT,
+	    " WHERE c.tenant_id = $1 AND c.user_id = u.user_id",
 	    ARG_I64(op->tenant_id), ARG_TEXTS(t->users.ids, t->users.count),
 	    ARG_TIMES(t->first_us, t->users.count),
 	    ARG_TIMES(t->last_us, t->users.count),
@@ -351,7 +376,7 @@ static void merge_score(struct op *op, const struct touched *t,
 
 static bool fold_users(struct op *op, const struct tenant_config *config,
 		       const struct refresh_slice *slice, struct touched *t,
-		       struct user_list *ret_score)
+		       struct refresh_folded *ret)
 {
 	struct changed changed;
 	struct db_rows rows;
@@ -362,28 +387,24 @@ static bool fold_users(struct op *op, const struct tenant_config *config,
 	take_changed(op, &rows, &changed);
 	if (changed.users.count > 0 && !write_activity(op, t, &changed))
 		return false;
-	merge_score(op, t, &changed.users, ret_score);
-	return refresh_milestones(op, config, ret_score, t->since_us);
+	ret->active = changed.users;
+	merge_score(op, t, &changed.users, &ret->score);
+	return refresh_milestones(op, config, &ret->score, t->since_us);
 }
 
 bool refresh_fold(struct op *op, const struct tenant_config *config,
-		  const struct refresh_slice *slice,
-		  struct user_list *ret_score, const char **ret_last)
+		  const struct refresh_slice *slice, struct refresh_folded *ret)
 {
 	struct touched t;
-	const char *last = NULL;
 
-	*ret_score = (struct user_list){ .count = 0 };
+	*ret = (struct refresh_folded){ .last = NULL };
 	if (slice->after[0] == '\0' && !add_names(op, slice))
 		return false;
 	if (!load_touched(op, slice, &t))
 		return false;
 	if (t.users.count == REFRESH_USERS)
-		last = t.users.ids[t.users.count - 1];
+		ret->last = t.users.ids[t.users.count - 1];
 	if (t.users.count > 0 && !add_customers(op, slice, &t))
 		return false;
-	if (t.users.count > 0 && !fold_users(op, config, slice, &t, ret_score))
-		return false;
-	*ret_last = last;
-	return true;
+	return t.users.count == 0 || fold_users(op, config, slice, &t, ret);
 }

@@ -201,11 +201,11 @@ static void changes_add_health(struct op *op, struct changes *c,
 	changes_row(op, c, row, s, packed, "health");
 }
 
-static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
+static bool write_columns(struct op *op, const struct columns *w)
 {
 	return db_exec(
-	    op, ret,
-	    "WITH w AS (UPDATE customers c SET lifecycle_stage = u.stage,"
+	    op, NULL,
+	    "UPDATE customers c SET lifecycle_stage = u.stage,"
 	    " stage_reason = u.reason,"
 	    " stage_since = CASE WHEN c.lifecycle_stage = u.stage"
 	    " THEN c.stage_since ELSE u.since END, health = u.health,"
@@ -225,8 +225,7 @@ static bool write_columns(struct op *op, const struct columns *w, int64_t *ret)
 	    " $11::float8[], $12::text[], $13::bigint[], $14::timestamptz[])"
 	    " x (user_id, stage, risk, parts, health, risk_score,"
 	    " activation, engagement, expansion, reason, noted, since)) u"
-	    " WHERE c.tenant_id = $1 AND c.user_id = u.user_id"
-	    " RETURNING c.user_id)" MATCH_QUEUE_PUT,
+	    " WHERE c.tenant_id = $1 AND c.user_id = u.user_id",
 	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 	    ARG_TEXTS(w->user_id, w->n), ARG_TEXTS(w->stage, w->n),
 	    ARG_TEXTS(w->risk, w->n), ARG_TEXTS(w->parts, w->n),
@@ -261,13 +260,13 @@ static bool write_ledger(struct op *op, const struct changes *c,
 
 bool refresh_score(struct op *op, const struct tenant_config *config,
 		   const struct user_list *users, enum refresh_cause cause,
-		   int64_t *ret_changed)
+		   struct user_list *ret_changed)
 {
 	struct columns w;
 	struct changes c;
 	struct db_rows rows;
 
-	*ret_changed = 0;
+	*ret_changed = (struct user_list){ .count = 0 };
 	if (users->count == 0)
 		return true;
 	if (!features_load(op, config,
@@ -294,7 +293,8 @@ bool refresh_score(struct op *op, const struct tenant_config *config,
 		changes_add(op, &c, &row, &score, packed, false);
 		changes_add_health(op, &c, &row, &score, packed);
 	}
-	return (w.n == 0 || write_columns(op, &w, ret_changed)) &&
+	*ret_changed = (struct user_list){ .ids = w.user_id, .count = w.n };
+	return (w.n == 0 || write_columns(op, &w)) &&
 	       write_ledger(op, &c, cause_words[cause]);
 }
 

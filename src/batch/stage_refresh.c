@@ -6,7 +6,8 @@
  * Events are found by received_at from two minutes before the watermark on
  * (an insert may commit late), never by their own time. The lease row's
  * cursor says what is under way: "b:<name ids>:<user>" a backfill,
- * "t::<user>" and "c::<user>" a sweep by time or config.
+ * "t::<user>" and "c::<user>" a sweep by time or config, "t:m:<user>" and
+ * "c:m:<user>" one whose end makes match look at everybody.
  */
 #include "batch/refresh.h"
 
@@ -15,6 +16,7 @@
 #include "db/db.h"
 #include "db/db_tx.h"
 #include "store/erase.h"
+#include "store/match_queue.h"
 #include "store/playbook.h"
 
 #include <assert.h>
@@ -67,6 +69,25 @@ static void set_cursor(struct op *op, struct run *run, char kind,
 		       arena_printf(op->arena, "%c:%s:%s", kind, ids, user));
 }
 
+/* Both are sorted; who is in both is queued once. */
+static bool queue(struct op *op, const struct user_list *a,
+		  const struct user_list *b)
+{
+	const char **ids =
+	    ARENA_ARRAY(op->arena, const char *, a->count + b->count);
+	size_t n = 0, at = 0;
+
+	for (size_t i = 0; i < a->count; i++) {
+		while (at < b->count && strcmp(b->ids[at], a->ids[i]) < 0)
+			ids[n++] = b->ids[at++];
+		at += at < b->count && streq(b->ids[at], a->ids[i]);
+		ids[n++] = a->ids[i];
+	}
+	while (at < b->count)
+		ids[n++] = b->ids[at++];
+	return n == 0 || match_queue_put(op, ids, n);
+}
+
 /* ------------------------------------------------------------------ fold */
 
 static bool open_fold(struct op *op, struct run *run, struct refresh_state *st)
@@ -82,7 +103,7 @@ static bool open_fold(struct op *op, struct run *run, struct refresh_state *st)
 	st->opened = true;
 	if (!found)
 		st->phase = PHASE_BACKFILL;
-	st->slice.until_us = st->until_us;
+	st->slice.until_us = st->slice.last_us = st->until_us;
 	return !found || refresh_narrow(op, &st->slice);
 }
 
@@ -120,24 +141,25 @@ static bool awaits_sweep(const struct run *run,
 static bool do_fold(struct op *op, struct run *run, struct refresh_state *st,
 		    const struct tenant_config *config)
 {
-	struct user_list users;
-	const char *last;
-	int64_t changed = 0;
+	struct user_list changed = { .count = 0 };
+	struct refresh_folded folded;
 
 	if (!st->opened && !open_fold(op, run, st))
 		return false;
 	if (st->phase != PHASE_FOLD)
 		return run_chunk_done(op, run, 0);
-	if (!refresh_fold(op, config, &st->slice, &users, &last) ||
+	if (!refresh_fold(op, config, &st->slice, &folded) ||
 	    (!awaits_sweep(run, config) &&
-	     !refresh_score(op, config, &users, CAUSE_EVENTS, &changed)))
+	     !refresh_score(op, config, &folded.score, CAUSE_EVENTS,
+			    &changed)) ||
+	    !queue(op, &folded.active, &changed))
 		return false;
-	st->changed = st->changed || changed > 0;
-	if (last != NULL)
-		st->slice.after = arena_strdup(run->arena, last);
+	st->changed = st->changed || changed.count > 0;
+	if (folded.last != NULL)
+		st->slice.after = arena_strdup(run->arena, folded.last);
 	else if (!next_slice(op, run, st))
 		return false;
-	return run_chunk_done(op, run, changed);
+	return run_chunk_done(op, run, (int64_t)changed.count);
 }
 
 /* -------------------------------------------------------------- backfill */
@@ -193,6 +215,16 @@ static bool forget_changed_milestones(struct op *op, int64_t old_version,
 	    ARG_I64(op->tenant_id), ARG_I64(old_version), ARG_I64(new_version));
 }
 
+/*
+ * A sweep that changes most customers queues none of them one by one: that
+ * would cost more than match's look at everybody, which its end asks for.
+ */
+static bool has_unqueued(const struct run *run)
+{
+	return (has_cursor(run, 't') || has_cursor(run, 'c')) &&
+	       run->cursor[2] == 'm';
+}
+
 /* Sets the cursor when a sweep is due. */
 static bool open_sweep(struct op *op, struct run *run,
 		       const struct tenant_config *config)
@@ -219,9 +251,9 @@ static bool open_sweep(struct op *op, struct run *run,
 static bool do_sweep(struct op *op, struct run *run, struct refresh_state *st,
 		     const struct tenant_config *config)
 {
-	bool by_config = has_cursor(run, 'c');
-	struct user_list users;
-	int64_t changed;
+	bool by_config = has_cursor(run, 'c'), unqueued = has_unqueued(run);
+	const struct user_list none = { .count = 0 };
+	struct user_list users, changed;
 
 	if (run->cursor == NULL) {
 		st->phase = PHASE_COUNT;
@@ -234,15 +266,21 @@ static bool do_sweep(struct op *op, struct run *run, struct refresh_state *st,
 	if (!refresh_score(op, config, &users,
 			   by_config ? CAUSE_CONFIG : CAUSE_TIME, &changed))
 		return false;
-	st->changed = st->changed || changed > 0;
+	st->changed = st->changed || changed.count > 0;
+	if (changed.count > users.count / 2)
+		unqueued = true;
+	else if (!queue(op, &changed, &none))
+		return false;
 	if (users.count == REFRESH_SWEEP) {
-		set_cursor(op, run, by_config ? 'c' : 't', "",
+		set_cursor(op, run, by_config ? 'c' : 't', unqueued ? "m" : "",
 			   users.ids[users.count - 1]);
 	} else {
+		if (unqueued && !rules_touch(op))
+			return false;
 		run_set_cursor(run, NULL);
 		st->swept = true;
 	}
-	return run_chunk_done(op, run, changed);
+	return run_chunk_done(op, run, (int64_t)changed.count);
 }
 
 /* ----------------------------------------------------------------- count */
@@ -289,6 +327,8 @@ static bool prepare(struct op *op, struct run *run,
 	if (run->version != config->config_version) {
 		tenant_config_events(op->arena, config, &names, &count);
 		if (!event_names_want(op, names, count))
+			return false;
+		if (has_unqueued(run) && !rules_touch(op))
 			return false;
 		if (has_cursor(run, 't') || has_cursor(run, 'c'))
 			run_set_cursor(run, NULL);

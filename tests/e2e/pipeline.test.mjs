@@ -805,6 +805,64 @@ test("heartbeats are written, and a stage that is not due is left", async () => 
 	assert.deepEqual(await when(), before);
 });
 
+/* The rules' version, and who is queued because they changed. */
+async function looks(tenant) {
+	const [{ rules_version }] = await stack.sql("select rules_version::int from" +
+		" tenant_settings where tenant_id = $1", tenant.id);
+	const queued = await stack.sql("select user_id from match_queue where" +
+		" tenant_id = $1 and due_at = '-infinity' order by 1", tenant.id);
+	return { rules_version, queued: queued.map((row) => row.user_id) };
+}
+
+/* A tenant with customers who were last seen so many days ago, up to date. */
+async function swept(...idle_days) {
+	const tenant = await stack.tenant("Swept"), users = [];
+	for (const days of idle_days)
+		users.push(await drift(tenant.ingest, new_user(), {}, days));
+	await activate(tenant, win_back());
+	await stack.batch({ tenant: tenant.id });
+	/* What is new of the last two minutes is folded, and scored, once more. */
+	await stack.sql("update batch_leases set watermark = now() + interval '3 minutes'" +
+		" where tenant_id = $1 and stage = 'refresh'", tenant.id);
+	return { tenant, users, refresh: (now) =>
+		stack.batch({ tenant: tenant.id, stage: "refresh", now }) };
+}
+
+test("a day that changes most customers makes match look at all of them", async () => {
+	const { tenant, users, refresh } = await swept(0, 0.1, 300);
+	const before = await looks(tenant);
+	assert.deepEqual(before.queued, []);
+	await refresh(at(10 * DAY));
+	assert.deepEqual(await looks(tenant),
+		{ rules_version: before.rules_version + 1, queued: [] });
+	await stack.batch({ tenant: tenant.id, now: at(10 * DAY) });
+	assert.deepEqual((await interventions(tenant)).map((i) => i.user_id).toSorted(),
+		users.slice(0, 2).toSorted());
+});
+
+test("a day that changes few customers queues just them", async () => {
+	const { tenant, users, refresh } = await swept(300, 0, 300, 300);
+	const before = await looks(tenant);
+	await refresh(at(DAY));
+	assert.deepEqual(await looks(tenant),
+		{ rules_version: before.rules_version, queued: [users[1]] });
+});
+
+test("what a broken-off sweep changed is looked at, whatever comes between", async () => {
+	const versions = [];
+	for (const cursor of ["t::user", "t:m:user"]) {
+		const { tenant, refresh } = await swept(300, 300);
+		await stack.sql("update batch_leases set cursor = $2 where tenant_id = $1" +
+			" and stage = 'refresh'", tenant.id, cursor);
+		ok(await tenant.admin.patch("/api/settings", { config: {
+			milestones: [{ name: "far", event: "never_sent", onboarding: false }] } }));
+		const { rules_version } = await looks(tenant);
+		await refresh();
+		versions.push((await looks(tenant)).rules_version - rules_version);
+	}
+	assert.deepEqual(versions, [versions[0], versions[0] + 1]);
+});
+
 test("stage and risk changes reach subscribers", async () => {
 	const hooks = await new HookServer(new_secret()).start();
 	try {

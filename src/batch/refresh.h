@@ -66,12 +66,14 @@ MUST_CHECK bool refresh_sources(struct op *op,
 				const struct refresh_slice *slice);
 
 /*
- * First times of the configured milestones of users whose earliest new
- * event is at since_us (INT64_MIN + 1: anything may have changed). A time
- * only ever moves back, so the order of work does not matter.
+ * First times of the configured milestones that an event leads to (NULL: of
+ * all), for users whose earliest new event is at since_us (INT64_MIN + 1:
+ * anything may have changed). A time only ever moves back, so the order of
+ * work does not matter.
  */
 MUST_CHECK bool refresh_milestones(struct op *op,
 				   const struct tenant_config *config,
+				   const char *event,
 				   const struct user_list *users,
 				   int64_t since_us);
 

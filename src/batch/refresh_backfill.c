@@ -77,12 +77,16 @@ static bool reach(struct op *op, const struct milestone *m,
 }
 
 bool refresh_milestones(struct op *op, const struct tenant_config *config,
-			const struct user_list *users, int64_t since_us)
+			const char *event, const struct user_list *users,
+			int64_t since_us)
 {
 	if (users->count == 0)
 		return true;
 	for (size_t i = 0; i < config->milestone_count; i++) {
-		if (!reach(op, &config->milestones[i], users, since_us))
+		const struct milestone *m = &config->milestones[i];
+
+		if ((event == NULL || streq(m->event, event)) &&
+		    !reach(op, m, users, since_us))
 			return false;
 	}
 	return true;

@@ -284,14 +284,12 @@ static bool fold_days(struct op *op, const struct refresh_slice *slice,
 	    ARG_TIME(slice->last_us));
 }
 
-/* The same for the wanted names, of the users that changed. */
+/* The same for the wanted names; ret: whose counts of which name changed. */
 static bool fold_event_days(struct op *op, const struct refresh_slice *slice,
-			    const struct user_list *users)
+			    const struct user_list *users, struct db_rows *ret)
 {
-	struct db_rows rows;
-
 	return db_list(
-	    op, &rows,
+	    op, ret,
 	    "WITH t AS (SELECT DISTINCT e.user_id, n.name_id, n.name,"
 	    " (e.ts AT TIME ZONE 'UTC')::date AS day FROM events e"
 	    " JOIN event_names n ON n.tenant_id = e.tenant_id"
@@ -308,7 +306,8 @@ static bool fold_event_days(struct op *op, const struct refresh_slice *slice,
 	    " last_at = excluded.last_at"
 	    " WHERE (d.events, d.first_at, d.last_at) IS DISTINCT FROM"
 	    " (excluded.events, excluded.first_at, excluded.last_at)"
-	    " RETURNING 1) SELECT count(*) AS n FROM w",
+	    " RETURNING d.user_id, d.name_id) SELECT DISTINCT t.name, w.user_id"
+	    " FROM w JOIN t USING (user_id, name_id) ORDER BY 1, 2",
 	    ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
 	    ARG_TIME(slice->until_us), ARG_TEXTS(users->ids, users->count),
 	    ARG_TIME(slice->last_us));
@@ -374,22 +373,46 @@ static void merge_score(struct op *op, const struct touched *t,
 	}
 }
 
+/* Of each name's users; rows are ordered by the names. */
+static bool find_milestones(struct op *op, const struct tenant_config *config,
+			    const struct db_rows *named, int64_t since_us)
+{
+	struct user_list users = { .ids = ARENA_ARRAY(op->arena, const char *,
+						      named->count) };
+	const char *name = NULL;
+
+	db_each (row, named) {
+		const char *next = db_text(&row, "name");
+
+		if (name != NULL && !streq(name, next)) {
+			if (!refresh_milestones(op, config, name, &users,
+						since_us))
+				return false;
+			users.count = 0;
+		}
+		name = next;
+		users.ids[users.count++] = db_text(&row, "user_id");
+	}
+	return name == NULL ||
+	       refresh_milestones(op, config, name, &users, since_us);
+}
+
 static bool fold_users(struct op *op, const struct tenant_config *config,
 		       const struct refresh_slice *slice, struct touched *t,
 		       struct refresh_folded *ret)
 {
 	struct changed changed;
-	struct db_rows rows;
+	struct db_rows rows, named;
 
 	if (!fold_days(op, slice, &t->users, &rows) ||
-	    !fold_event_days(op, slice, &t->users))
+	    !fold_event_days(op, slice, &t->users, &named))
 		return false;
 	take_changed(op, &rows, &changed);
 	if (changed.users.count > 0 && !write_activity(op, t, &changed))
 		return false;
 	ret->active = changed.users;
 	merge_score(op, t, &changed.users, &ret->score);
-	return refresh_milestones(op, config, &ret->score, t->since_us);
+	return find_milestones(op, config, &named, t->since_us);
 }
 
 bool refresh_fold(struct op *op, const struct tenant_config *config,

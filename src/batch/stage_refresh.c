@@ -261,7 +261,8 @@ static bool do_sweep(struct op *op, struct run *run, struct refresh_state *st,
 	}
 	if (!refresh_next_users(op, cursor_user(run), &users))
 		return false;
-	if (by_config && !refresh_milestones(op, config, &users, ALL_TIME))
+	if (by_config &&
+	    !refresh_milestones(op, config, NULL, &users, ALL_TIME))
 		return false;
 	if (!refresh_score(op, config, &users,
 			   by_config ? CAUSE_CONFIG : CAUSE_TIME, &changed))

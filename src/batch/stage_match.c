@@ -2,8 +2,9 @@
  * match: which customers the active playbooks' entry conditions hold for,
  * and which gate keeps each from being written to. Looks at the customers of
  * match_queue that are due (they changed, or a condition can flip by time),
- * and at all of them once when a playbook or the settings changed
- * (tenant_settings.rules_version). Leaves candidates for decide.
+ * and at all of them once when a playbook or the settings changed, or a sweep
+ * of refresh most customers (tenant_settings.rules_version). Leaves candidates
+ * for decide.
  */
 #include "batch/stage.h"
 

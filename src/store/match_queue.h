@@ -2,7 +2,8 @@
  * Which customers match looks at, and when: match_queue, at most one row a
  * customer, apart from customers so that match writes narrow rows. Whoever
  * changes what an entry condition or a gate can read puts the customer here
- * in the same transaction. Without a row only new rules make match look again.
+ * in the same transaction, or asks for a look at everybody (rules_touch()).
+ * Without a row only new rules make match look again.
  */
 #ifndef STORE_MATCH_QUEUE_H
 #define STORE_MATCH_QUEUE_H

@@ -220,10 +220,9 @@ static void join_milestones(struct sql *q, const struct at *at,
 /* Of active days, up to 3: where no milestone says what onboarding is. */
 static void write_ever(struct sql *q, const struct at *at)
 {
-	sql_add(
-	    q,
-	    ", 0 AS onboarding, CASE WHEN d.n >= 3 THEN 3 ELSE (SELECT count(*) FROM ("
-	    "SELECT FROM customer_days x WHERE x.tenant_id = ");
+	sql_add(q, ", 0 AS onboarding, CASE WHEN d.n >= 3 THEN 3"
+		   " ELSE (SELECT count(*) FROM (SELECT"
+		   " FROM customer_days x WHERE x.tenant_id = ");
 	sql_ref(q, at->tenant);
 	sql_add(q, " AND x.user_id = c.user_id LIMIT 3) y) END AS ever");
 }

@@ -54,6 +54,7 @@ const CONFIGS = [
 		expansion: { gate_events: ["feature_gate_hit"], signals: [{ segment: "big" }] } },
 	{ milestones: MILESTONES.with(2, { ...MILESTONES[2], properties: { plan: "free" } }),
 		lifecycle: null, engagement: { frequency: 0.7, full_breadth_names: 3 } },
+	{ milestones: null },
 	{ milestones: MILESTONES, segments: SEGMENTS, engagement: null,
 		lifecycle: { churn_events: ["cancelled"], recovered_days: 10 },
 		expansion: { gate_events: ["feature_gate_hit"],

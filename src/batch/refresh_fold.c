@@ -306,8 +306,11 @@ static bool fold_event_days(struct op *op, const struct refresh_slice *slice,
 	    " last_at = excluded.last_at"
 	    " WHERE (d.events, d.first_at, d.last_at) IS DISTINCT FROM"
 	    " (excluded.events, excluded.first_at, excluded.last_at)"
-	    " RETURNING d.user_id, d.name_id) SELECT DISTINCT t.name, w.user_id"
-	    " FROM w JOIN t USING (user_id, name_id) ORDER BY 1, 2",
+	    " RETURNING d.user_id, d.name_id) SELECT g.name, u.user_id FROM ("
+	    "SELECT (SELECT n.name FROM event_names n WHERE n.tenant_id = $1"
+	    " AND n.name_id = w.name_id) AS name, array_agg(DISTINCT w.user_id)"
+	    " AS ids FROM w GROUP BY w.name_id) g CROSS JOIN LATERAL"
+	    " unnest(g.ids) u (user_id) ORDER BY 1, 2",
 	    ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
 	    ARG_TIME(slice->until_us), ARG_TEXTS(users->ids, users->count),
 	    ARG_TIME(slice->last_us));

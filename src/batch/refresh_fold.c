@@ -284,7 +284,10 @@ static bool fold_days(struct op *op, const struct refresh_slice *slice,
 	    ARG_TIME(slice->last_us));
 }
 
-/* The same for the wanted names; ret: whose counts of which name changed. */
+/*
+ * The same for the wanted names; ret: which name of whom was touched. That a
+ * count did not change tells nothing: the backfill may have been there first.
+ */
 static bool fold_event_days(struct op *op, const struct refresh_slice *slice,
 			    const struct user_list *users, struct db_rows *ret)
 {
@@ -306,11 +309,7 @@ static bool fold_event_days(struct op *op, const struct refresh_slice *slice,
 	    " last_at = excluded.last_at"
 	    " WHERE (d.events, d.first_at, d.last_at) IS DISTINCT FROM"
 	    " (excluded.events, excluded.first_at, excluded.last_at)"
-	    " RETURNING d.user_id, d.name_id) SELECT g.name, u.user_id FROM ("
-	    "SELECT (SELECT n.name FROM event_names n WHERE n.tenant_id = $1"
-	    " AND n.name_id = w.name_id) AS name, array_agg(DISTINCT w.user_id)"
-	    " AS ids FROM w GROUP BY w.name_id) g CROSS JOIN LATERAL"
-	    " unnest(g.ids) u (user_id) ORDER BY 1, 2",
+	    " RETURNING 1) SELECT DISTINCT name, user_id FROM t ORDER BY 1, 2",
 	    ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
 	    ARG_TIME(slice->until_us), ARG_TEXTS(users->ids, users->count),
 	    ARG_TIME(slice->last_us));

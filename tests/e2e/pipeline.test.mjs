@@ -863,6 +863,22 @@ test("what a broken-off sweep changed is looked at, whatever comes between", asy
 	assert.deepEqual(versions, [versions[0], versions[0] + 1]);
 });
 
+test("an event that the backfill counted before the fold reaches its milestone", async () => {
+	const config = { milestones: [{ name: "set_up", event: "profile_completed" }] };
+	const { tenant, user } = await scene({ config });
+	await stack.batch({ tenant: tenant.id });
+	ok(await tenant.ingest.track({ user_id: user, event: "profile_completed",
+		timestamp: at(-HOUR).toISOString() }));
+	/* As it does for an event that comes while a tenant's first run goes on. */
+	await stack.sql("insert into customer_event_days (tenant_id, user_id, name_id, day, events," +
+		" first_at, last_at) select $1, e.user_id, n.name_id, (e.ts at time zone 'UTC')::date, 1, e.ts, e.ts" +
+		" from events e join event_names n on n.tenant_id = e.tenant_id and n.name = e.event" +
+		" where e.tenant_id = $1 and e.event = 'profile_completed'", tenant.id);
+	await stack.batch({ tenant: tenant.id, stage: "refresh" });
+	assert.deepEqual((await stack.sql("select milestone from customer_milestones" +
+		" where tenant_id = $1 and user_id = $2", tenant.id, user)).map((m) => m.milestone), ["set_up"]);
+});
+
 test("stage and risk changes reach subscribers", async () => {
 	const hooks = await new HookServer(new_secret()).start();
 	try {

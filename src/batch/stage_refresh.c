@@ -70,8 +70,8 @@ static void set_cursor(struct op *op, struct run *run, char kind,
 }
 
 /* Both are sorted; who is in both is queued once. */
-static bool queue(struct op *op, const struct user_list *a,
-		  const struct user_list *b)
+static bool queue_both(struct op *op, const struct user_list *a,
+		       const struct user_list *b)
 {
 	const char **ids =
 	    ARENA_ARRAY(op->arena, const char *, a->count + b->count);
@@ -152,7 +152,7 @@ static bool do_fold(struct op *op, struct run *run, struct refresh_state *st,
 	    (!awaits_sweep(run, config) &&
 	     !refresh_score(op, config, &folded.score, CAUSE_EVENTS,
 			    &changed)) ||
-	    !queue(op, &folded.active, &changed))
+	    !queue_both(op, &folded.active, &changed))
 		return false;
 	st->changed = st->changed || changed.count > 0;
 	if (folded.last != NULL)
@@ -252,7 +252,6 @@ static bool do_sweep(struct op *op, struct run *run, struct refresh_state *st,
 		     const struct tenant_config *config)
 {
 	bool by_config = has_cursor(run, 'c'), unqueued = has_unqueued(run);
-	const struct user_list none = { .count = 0 };
 	struct user_list users, changed;
 
 	if (run->cursor == NULL) {
@@ -270,7 +269,8 @@ static bool do_sweep(struct op *op, struct run *run, struct refresh_state *st,
 	st->changed = st->changed || changed.count > 0;
 	if (changed.count > users.count / 2)
 		unqueued = true;
-	else if (!queue(op, &changed, &none))
+	else if (changed.count > 0 &&
+		 !match_queue_put(op, changed.ids, changed.count))
 		return false;
 	if (users.count == REFRESH_SWEEP) {
 		set_cursor(op, run, by_config ? 'c' : 't', unqueued ? "m" : "",

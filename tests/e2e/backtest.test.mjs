@@ -3,7 +3,7 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { start_stack } from "./lib/stack.mjs";
 import { Random } from "./lib/generate.mjs";
-import { activate, drift, new_user, ok, refused, win_back, DAY } from "./lib/cases.mjs";
+import { activate_as, drift, new_user, ok, refused, win_back, DAY } from "./lib/cases.mjs";
 
 let stack;
 
@@ -66,8 +66,8 @@ test("the whole set: who, when and which playbook, as the batch really did", asy
 		lifecycle: { churn_events: ["cancelled"], recovered_days: 5 },
 		expansion: { gate_events: ["gate_hit"] },
 		frequency_cap: { count: 2, days: 7 }, attribution_days: 5 } }));
-	for (const playbook of playbooks)
-		await activate(tenant, playbook);
+	for (const [i, playbook] of playbooks.entries())
+		await activate_as(i, stack, tenant, playbook);
 	const events = lives(random, 40, days);
 	for (let d = 0; d < days; d++) {
 		const list = events.filter((e) => e.day === d).map(({ day, ...event }) => event);

@@ -16,7 +16,7 @@ import { MailServer } from "./lib/smtp.mjs";
 import { add_endpoint, new_secret } from "./lib/endpoints.mjs";
 import { Random } from "./lib/generate.mjs";
 import { sleep } from "./lib/process.mjs";
-import { activate, ok, win_back, DAY, MINUTE } from "./lib/cases.mjs";
+import { activate_as, ok, win_back, DAY, MINUTE } from "./lib/cases.mjs";
 
 const STAGES = ["refresh", "match", "decide", "check", "approve", "deliver", "measure", "webhooks",
 	"maintain"];
@@ -66,12 +66,8 @@ async function populated(name, channel = "email") {
 	}
 	for (let i = 0; i < events.length; i += 100)
 		ok(await tenant.ingest.track(...events.slice(i, i + 100)));
-	/* Holdouts are drawn by the playbook's id: the same for everybody. */
 	for (const [i, playbook] of playbooks(channel).entries())
-		await stack.sql("with p as (update playbooks set id = $3 where tenant_id = $1 and id = $2)," +
-			" v as (update playbook_versions set playbook_id = $3 where tenant_id = $1 and playbook_id = $2)" +
-			" select 1", tenant.id, await activate(tenant, playbook),
-			`0192f0c1-7d3a-7cc1-8f00-00000000000${i}`);
+		await activate_as(i, stack, tenant, playbook);
 	tenant.mail = `${name.toLowerCase()}-`;
 	return tenant;
 }

@@ -11,7 +11,7 @@ import { test, before } from "node:test";
 import assert from "node:assert/strict";
 import { start_stack } from "./lib/stack.mjs";
 import { Random } from "./lib/generate.mjs";
-import { activate, ok, win_back, DAY } from "./lib/cases.mjs";
+import { activate_as, ok, win_back, DAY } from "./lib/cases.mjs";
 
 const PEOPLE = 50, DAYS = 6;
 const START = Math.floor(Date.now() / DAY) * DAY - 30 * DAY;
@@ -54,10 +54,7 @@ async function decided(seed) {
 		ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto", config: {
 			milestones: [{ name: "invited", event: "invite_sent" }], frequency_cap: { count: 2, days: 3 } } }));
 		for (const [i, playbook] of playbooks.entries())
-			await stack.sql("with p as (update playbooks set id = $3 where tenant_id = $1 and id = $2)," +
-				" v as (update playbook_versions set playbook_id = $3 where tenant_id = $1 and playbook_id = $2)" +
-				" select 1", tenant.id, await activate(tenant, playbook),
-				`0192f0c1-7d3a-7cc1-8f00-00000000001${i}`);
+			await activate_as(10 + i, stack, tenant, playbook);
 		for (let day = -1; day < DAYS; day++) {
 			const events = happens(random, day);
 			await stack.set_clock(at(Math.max(day, 0) + 0.5));

@@ -2,7 +2,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { start_stack } from "./lib/stack.mjs";
-import { activate, at, drift, new_user, ok, the_intervention, win_back, DAY, HOUR } from "./lib/cases.mjs";
+import { activate, activate_as, at, drift, new_user, ok, the_intervention, win_back, DAY, HOUR } from "./lib/cases.mjs";
 
 let stack;
 
@@ -23,7 +23,7 @@ async function trial({ holdout, people = 4, playbook = {}, mode = "full_auto" })
 	const batch = (options) => stack.batch({ tenant: tenant.id, ...options });
 	const made = win_back({ exit_conditions: EXIT, ...playbook });
 	made.constraints = { ...made.constraints, holdout };
-	const id = await activate(tenant, made);
+	const id = await activate_as(0, stack, tenant, made);
 	await batch();
 	await batch();
 	return { tenant, users, id, batch };

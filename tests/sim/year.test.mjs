@@ -16,7 +16,7 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { start_stack } from "../e2e/lib/stack.mjs";
 import { Random } from "../e2e/lib/generate.mjs";
-import { activate, ok, DAY, MINUTE } from "../e2e/lib/cases.mjs";
+import { activate_as, ok, DAY, MINUTE } from "../e2e/lib/cases.mjs";
 import { make_lives, chance_of, BACK, BACK_WRITTEN, opt_out_chance, STAGES } from "./lives.mjs";
 
 const PEOPLE = Number(process.env.SIM_PEOPLE ?? 250), DAYS = Number(process.env.SIM_DAYS ?? 75);
@@ -66,8 +66,8 @@ before(async () => {
 		frequency_cap: CAP, milestones: [{ name: "profile", event: "profile_completed" },
 			{ name: "invited", event: "teammate_invited" }] } }));
 	ids = {};
-	for (const playbook of playbooks)
-		ids[playbook.name] = await activate(tenant, playbook);
+	for (const [i, playbook] of playbooks.entries())
+		ids[playbook.name] = await activate_as(i, stack, tenant, playbook);
 	await simulate();
 });
 after(() => stack?.stop());

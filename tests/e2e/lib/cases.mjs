@@ -62,6 +62,16 @@ export async function activate(tenant, playbook) {
 	return id;
 }
 
+/* The same under an id that is the same in every run, the n-th: holdouts are
+ * drawn by the ids of playbook and customer, so who is held out is known. */
+export async function activate_as(n, stack, tenant, playbook) {
+	const id = `0192f0c1-7d3a-7cc1-8f00-${String(n).padStart(12, "0")}`;
+	await stack.sql("with p as (update playbooks set id = $3 where tenant_id = $1 and id = $2)," +
+		" v as (update playbook_versions set playbook_id = $3 where tenant_id = $1 and playbook_id = $2)" +
+		" select 1", tenant.id, await activate(tenant, playbook), id);
+	return id;
+}
+
 export async function interventions(tenant, user_id) {
 	const { interventions: all } = ok(
 		await tenant.viewer.get("/api/interventions?limit=100"));

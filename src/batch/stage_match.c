@@ -33,8 +33,9 @@ struct chunk {
 /*
  * When to look again at a customer whose entry holds although nothing of
  * theirs changed: what closed the gate ends by itself. An open gate (NULL)
- * leads to a message, and that to a gate which ends. The others (holdout,
- * opted_out, ...) change with the customer or the rules alone.
+ * leads to a message, and that to a gate which ends. The others (opted_out,
+ * ...) change with the customer or the rules alone. In the holdout it is what
+ * keeps them from the trial that counts: both arms are looked at alike.
  */
 static const struct {
 	const char *gate;
@@ -48,6 +49,11 @@ static const struct {
 	{ "frequency_cap", 6 * US_PER_HOUR },
 	{ "open_intervention", US_PER_HOUR },
 	{ "daily_budget", US_PER_HOUR },
+	/* A case may have to be handed to a person by now. */
+	{ "channel_off", 6 * US_PER_HOUR },
+	{ "no_address", 6 * US_PER_HOUR },
+	{ "no_transport", US_PER_HOUR },
+	{ "model_wait", 6 * US_PER_HOUR },
 };
 
 static void take_chunk(struct op *op, const struct db_rows *rows,
@@ -124,6 +130,11 @@ static bool same_gate(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && streq(a, b));
 }
 
+static bool in_holdout(const struct gate_match *m)
+{
+	return same_gate(m->gate, GATE_HOLDOUT);
+}
+
 /* Brings the next look forward; both lists are sorted by user_id. */
 static void look_again(const struct op *op, const struct chunk *c,
 		       struct gate_matches *m)
@@ -133,10 +144,14 @@ static void look_again(const struct op *op, const struct chunk *c,
 	for (size_t i = 0; i < m->count; i++) {
 		while (!streq(c->users.ids[u], m->all[i].user_id))
 			u++;
+		const struct gate_match *match = &m->all[i];
+		const char *gate =
+		    in_holdout(match) ? match->behind : match->gate;
+
 		for (size_t g = 0; g < ARRAY_LEN(looks); g++) {
 			int64_t at = op->now_us + looks[g].wait_us;
 
-			if (same_gate(m->all[i].gate, looks[g].gate) &&
+			if (same_gate(gate, looks[g].gate) &&
 			    at < m->next_us[u])
 				m->next_us[u] = at;
 		}
@@ -165,7 +180,8 @@ static void columns_take(struct arena *a, const struct gate_matches *m,
 		ret->playbooks[i] = m->all[i].playbook->id;
 		ret->versions[i] = m->all[i].playbook->version;
 		ret->closed[i] = m->all[i].gate;
-		ret->held_out[i] = m->all[i].held_out;
+		ret->held_out[i] =
+		    in_holdout(&m->all[i]) && m->all[i].behind == NULL;
 	}
 }
 

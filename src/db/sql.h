@@ -18,8 +18,11 @@
 #include "base/str.h"
 #include "db/db.h"
 
-/* Three arguments a clause, two conditions of 200 clauses, and values. */
-#define SQL_ARGS_MAX 4096
+/*
+ * Three arguments a clause, three conditions of 200 clauses each written some
+ * times over, and values; PostgreSQL takes 65,535.
+ */
+#define SQL_ARGS_MAX 8192
 
 struct sql {
 	struct arena *arena;

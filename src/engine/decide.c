@@ -121,7 +121,7 @@ static void hold_out(struct op *op, const struct decide_tenant *tenant,
 	if (user->held == NULL)
 		user->held = ARENA_ARRAY(op->arena, const struct playbook *,
 					 tenant->playbook_count);
-	/* Counted or not, it is one that a match need not look for again. */
+	/* Counted or not, it need not be matched again at once. */
 	user->passed_over = true;
 	if (!streq(user->result.action, "wait") && tenant->budget_left > 0 &&
 	    records[p].day_left > 0)
@@ -315,8 +315,7 @@ static bool plan_round(struct op *op, struct decide_tenant *tenant,
 {
 	bool again = false;
 
-	if (!load_winners_facts(op, tenant, users, count) ||
-	    !decide_model_waits(op, tenant, users, count))
+	if (!load_winners_facts(op, tenant, users, count))
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		struct decide_user *user = &users[i];

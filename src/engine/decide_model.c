@@ -177,44 +177,6 @@ bool decide_answer(struct op *op, const struct decide_tenant *tenant,
 	return true;
 }
 
-bool decide_model_waits(struct op *op, const struct decide_tenant *tenant,
-			struct decide_user *users, size_t count)
-{
-	const char **ids = ARENA_ARRAY(op->arena, const char *, count);
-	const char **playbooks = ARENA_ARRAY(op->arena, const char *, count);
-	int64_t *versions = ARENA_ARRAY(op->arena, int64_t, count);
-	struct db_rows rows;
-	size_t n = 0;
-
-	for (size_t i = 0; tenant->model && i < count; i++) {
-		if (!decide_is_open(&users[i]))
-			continue;
-		ids[n] = users[i].customer.user_id;
-		playbooks[n] = users[i].contenders[0].playbook->id;
-		versions[n++] = users[i].contenders[0].playbook->version;
-	}
-	if (n == 0)
-		return true;
-	if (!db_rows(op, &rows,
-		     "SELECT DISTINCT d.user_id FROM decisions d"
-		     " JOIN unnest($2::text[], $3::uuid[], $4::bigint[])"
-		     " x (u, p, v) ON d.user_id = x.u AND d.playbook_id = x.p"
-		     " AND d.playbook_version = x.v"
-		     " WHERE d.tenant_id = $1 AND d.action = 'wait'"
-		     " AND d.planner <> 'builtin' AND d.config_version = $5"
-		     " AND d.created_at > $6 AND d.shadow = $7",
-		     ARG_I64(op->tenant_id), ARG_TEXTS(ids, n),
-		     ARG_UUIDS(playbooks, n), ARG_I64S(versions, n),
-		     ARG_I64(tenant->config.config_version),
-		     ARG_TIME(op->now_us - US_PER_DAY),
-		     ARG_BOOL(tenant->shadow)))
-		return false;
-	db_each (row, &rows)
-		decide_user_find(users, count, db_text(&row, "user_id"))
-		    ->closed = "model_wait";
-	return true;
-}
-
 /* --------------------------------------------------------------- storing -- */
 
 /* How it stands by the last call that was really sent. */

@@ -87,14 +87,6 @@ void decide_question(struct op *op, const struct decide_tenant *tenant,
 bool decide_answer(struct op *op, const struct decide_tenant *tenant,
 		   const struct decide_calls *calls, struct decide_user *user);
 
-/*
- * Closes ("model_wait") the undecided users for whom the model chose to wait
- * within the last day, the playbook and the config being the same.
- */
-MUST_CHECK bool decide_model_waits(struct op *op,
-				   const struct decide_tenant *tenant,
-				   struct decide_user *users, size_t count);
-
 /* True while a winner is there and neither closed nor decided. */
 bool decide_is_open(const struct decide_user *user);
 

@@ -1,25 +1,34 @@
 /*
  * Match as SQL, in two steps of one statement: the chunk's customers are read
- * once, as c (materialized), with a truth for each playbook's entry; the gates
- * stand there once, over the few pairs whose entry holds.
+ * once, as c (materialized), with what each playbook's conditions say of them;
+ * the gates stand there once, over the few pairs whose entry holds.
  */
 #include "engine/gate.h"
 
+#include "base/config.h"
 #include "db/sql.h"
+#include "engine/llm.h"
 #include "store/gates.h"
 
 #include <stdlib.h>
 
 /* Arguments a statement may hold before the next one begins. */
-#define ARGS_FULL 400
+#define ARGS_FULL 300
+
+/*
+ * What a playbook's conditions say of a customer, as bits: the others count
+ * only where the entry holds.
+ */
+#define HIT_ENTRY    "1"
+#define HIT_EXIT     "2" /* the exit conditions are met */
+#define HIT_ESCALATE "4" /* such cases are handed to a person */
 
 /* One gate: its name, its truth, and what dry-run says of it (SQL text). */
 struct gate {
 	const char *name;
-	bool is_entry;
-	bool is_budget; /* the same for all customers: known beforehand */
+	enum { OF_ROWS, OF_ENTRY, OF_EXIT, OF_CHANNELS } kind;
 	struct sql_literal open;
-	struct sql_literal closed_case; /* of match, see GATE and MESSAGES */
+	struct sql_literal closed_case; /* of match; empty for the entry */
 	struct sql_literal detail;
 };
 
@@ -43,6 +52,17 @@ struct gate {
 		.detail = SQL_LITERAL(detail_sql)                              \
 	}
 
+/* A case that is handed to a person needs no channel. */
+#define CHANNELS(gate_name, sql, detail_sql)                                   \
+	{                                                                      \
+		.name = gate_name, .kind = OF_CHANNELS,                        \
+		.open = SQL_LITERAL(sql),                                      \
+		.closed_case =                                                 \
+		    SQL_LITERAL(" WHEN c.hit & " HIT_ESCALATE                  \
+				" = 0 AND NOT " sql " THEN '" gate_name "'"),  \
+		.detail = SQL_LITERAL(detail_sql)                              \
+	}
+
 /* In product order; the first closed one is the reason. */
 static const struct gate gates[] = {
 	GATE("kill_switch", GATE_SQL_KILL_SWITCH,
@@ -50,7 +70,15 @@ static const struct gate gates[] = {
 	     " THEN 'on' ELSE 'off' END"),
 	GATE("playbook_active", GATE_SQL_PLAYBOOK_ACTIVE,
 	     "'the playbook is ' || p.status"),
-	{ .name = "entry", .is_entry = true },
+	{ .name = "entry",
+	  .kind = OF_ENTRY,
+	  .closed_case = SQL_LITERAL(""),
+	  .detail = SQL_LITERAL("'the entry conditions'") },
+	{ .name = "exit_met",
+	  .kind = OF_EXIT,
+	  .closed_case =
+	      SQL_LITERAL(" WHEN c.hit & " HIT_EXIT " > 0 THEN 'exit_met'"),
+	  .detail = SQL_LITERAL("'the exit conditions'") },
 	GATE("tracked_limit", GATE_SQL_TRACKED_LIMIT,
 	     "CASE WHEN c.tracked THEN 'within the plan'"
 	     " ELSE 'over the plan''s tracked users' END"),
@@ -65,6 +93,10 @@ static const struct gate gates[] = {
 	MESSAGES("cooldown", GATE_SQL_COOLDOWN,
 		 "'rest of ' || coalesce(p.constraints->>'cooldown_days', '7')"
 		 " || ' days after this playbook''s last message'"),
+	MESSAGES("max_per_customer", GATE_SQL_MAX_PER_CUSTOMER,
+		 "coalesce('at most '"
+		 " || nullif(p.constraints->>'max_per_customer', '0')"
+		 " || ' messages in all', 'as many as it takes')"),
 	GATE("win_back_step", GATE_SQL_WIN_BACK_STEP,
 	     "coalesce('step ' || (p.constraints->>'win_back_step')"
 	     " || ' of a series', 'no series')"),
@@ -77,7 +109,8 @@ static const struct gate gates[] = {
 	MESSAGES("open_intervention", GATE_SQL_OPEN_INTERVENTION,
 		 "'a message that still waits closes it'"),
 	{ .name = "daily_budget",
-	  .is_budget = true,
+	  /* The same for all customers: known beforehand. */
+	  .closed_case = SQL_LITERAL(" WHEN NOT c.budget THEN 'daily_budget'"),
 	  .open = SQL_LITERAL(GATE_SQL_DAILY_BUDGET),
 	  .detail = SQL_LITERAL(
 	      "coalesce(nullif(concat_ws('; ',"
@@ -87,16 +120,24 @@ static const struct gate gates[] = {
 	      " 'playbook: ' || nullif(p.constraints->>'max_per_day', '0')"
 	      " || ' a day' || CASE WHEN " GATE_SQL_PLAYBOOK_BUDGET
 	      " THEN '' ELSE ', spent' END), ''), 'no daily budget')") },
+	CHANNELS("channel_off", GATE_SQL_SOME_CHANNEL_ON,
+		 "'switched off: ' || coalesce(nullif(array_to_string("
+		 "c.channels_off, ', '), ''), 'nothing')"),
+	CHANNELS("no_address", GATE_SQL_SOME_ADDRESS,
+		 "CASE WHEN c.email IS NULL THEN 'no email address'"
+		 " ELSE 'an email address' END"),
+	CHANNELS("no_transport", GATE_SQL_SOME_TRANSPORT,
+		 "'mail is ' || CASE WHEN n.email_ready THEN '' ELSE 'not '"
+		 " END || 'set up'"),
+	GATE("model_wait", GATE_SQL_MODEL_WAIT,
+	     "'asked again a day after a model chose to wait'"),
 };
 
-/* Of those whose draw is under the holdout: the rest of the chain. */
-#define HELD_OUT                                                               \
-	"(NOT " GATE_SQL_HOLDOUT " AND " GATE_SQL_WIN_BACK_STEP                \
-	" AND (NOT c.written OR " GATE_SQL_COOLDOWN                            \
-	" AND " GATE_SQL_FREQUENCY_CAP " AND " GATE_SQL_OPEN_INTERVENTION ")"  \
-	" AND NOT EXISTS (SELECT FROM exposures e"                             \
+/* In the playbook's trial. */
+#define EXPOSED                                                                \
+	"EXISTS (SELECT FROM exposures e"                                      \
 	" WHERE e.tenant_id = c.tenant_id AND e.playbook_id = p.id"            \
-	" AND e.user_id = c.user_id))"
+	" AND e.user_id = c.user_id)"
 
 static struct condition_at bind_at(struct op *op, struct sql *q)
 {
@@ -107,13 +148,31 @@ static struct condition_at bind_at(struct op *op, struct sql *q)
 	return at;
 }
 
-/* "FROM c, playbooks p, …" with everything bound to the tenant. */
-static void write_from(struct sql *q, const struct condition_at *at,
-		       const char *playbook_id)
+/* "(SELECT …) n", see store/gates.h. In a test twin nothing really leaves. */
+static void write_now(struct op *op, struct sql *q,
+		      const struct condition_at *at)
 {
-	sql_add(q, " FROM c, playbooks p, tenant_settings t, (SELECT ");
+	const struct config *config = op->config;
+
+	sql_add(q, "(SELECT ");
 	sql_ref(q, at->now);
-	sql_add(q, " AS now) n WHERE p.tenant_id = ");
+	sql_add(q, " AS now, ");
+	sql_arg(q,
+		ARG_BOOL(config->smtp_url != NULL || config->mail_dir != NULL));
+	sql_add(q, " OR EXISTS (SELECT FROM tenants g WHERE g.tenant_id = ");
+	sql_ref(q, at->tenant);
+	sql_add(q, " AND g.mode = 'test') AS email_ready, ");
+	sql_arg(q, ARG_BOOL(llm_is_configured(config)));
+	sql_add(q, "::boolean AS model) n");
+}
+
+/* "FROM c, playbooks p, …" with everything bound to the tenant. */
+static void write_from(struct op *op, struct sql *q,
+		       const struct condition_at *at, const char *playbook_id)
+{
+	sql_add(q, " FROM c, playbooks p, tenant_settings t, ");
+	write_now(op, q, at);
+	sql_add(q, " WHERE p.tenant_id = ");
 	sql_ref(q, at->tenant);
 	sql_add(q, " AND t.tenant_id = ");
 	sql_ref(q, at->tenant);
@@ -163,13 +222,33 @@ struct asked {
 	size_t first, end;
 };
 
+/* CASE of the bits of one playbook; those it has no conditions for are 0. */
+static void write_hit(struct sql *q, const struct condition_at *at,
+		      const struct playbook *pb)
+{
+	sql_add(q, "CASE WHEN ");
+	condition_write_sql(pb->entry, q, at);
+	sql_add(q, " THEN " HIT_ENTRY);
+	if (!condition_is_empty(pb->exit)) {
+		sql_add(q, " + " HIT_EXIT " * ");
+		condition_write_sql(pb->exit, q, at);
+		sql_add(q, "::integer");
+	}
+	if (pb->escalate_when != NULL) {
+		sql_add(q, " + " HIT_ESCALATE " * ");
+		condition_write_sql(pb->escalate_when, q, at);
+		sql_add(q, "::integer");
+	}
+	sql_add(q, " ELSE 0 END");
+}
+
 /*
- * Columns of c: hits, whether each entry holds, for as many playbooks from
- * a->first up to count as one statement holds, which sets a->end; and next,
- * when time alone can change any of them.
+ * Columns of c: hits, the bits of as many playbooks from a->first up to count
+ * as one statement holds, which sets a->end; and entry_next, when time alone
+ * can change any of their entries.
  */
-static void write_entries(struct sql *q, const struct condition_at *at,
-			  size_t count, struct asked *a)
+static void write_hits(struct sql *q, const struct condition_at *at,
+		       size_t count, struct asked *a)
 {
 	const struct condition **entries =
 	    ARENA_ARRAY(q->arena, const struct condition *, count);
@@ -180,16 +259,35 @@ static void write_entries(struct sql *q, const struct condition_at *at,
 	     a->end++) {
 		if (n > 0)
 			sql_add(q, ", ");
-		entries[n] = a->all[a->end].entry;
-		condition_write_sql(entries[n++], q, at);
+		write_hit(q, at, &a->all[a->end]);
+		entries[n++] = a->all[a->end].entry;
 	}
 	sql_add(q, "] AS hits, ");
 	condition_write_next(entries, n, q, at);
-	sql_add(q, " AS next");
+	sql_add(q, " AS entry_next");
+}
+
+/* Column of c: next, when time alone can change an entry or a met exit. */
+static void write_next(struct sql *q, const struct condition_at *at,
+		       const struct asked *a)
+{
+	sql_add(q, "least(c.entry_next");
+	for (size_t i = a->first; i < a->end; i++) {
+		const struct condition *exit = a->all[i].exit;
+
+		if (condition_is_empty(exit))
+			continue;
+		sql_add(q, ", CASE WHEN c.hits[");
+		sql_arg(q, ARG_I64((int64_t)(i - a->first + 1)));
+		sql_add(q, "::bigint] & " HIT_EXIT " > 0 THEN ");
+		condition_write_next(&exit, 1, q, at);
+		sql_add(q, " END");
+	}
+	sql_add(q, ") AS next");
 }
 
 /* h: each pair whose entry holds, with what is known of the playbook. */
-static void write_hits(struct sql *q, const struct asked *a)
+static void write_pairs(struct sql *q, const struct asked *a)
 {
 	size_t n = a->end - a->first;
 	const char **ids = ARENA_ARRAY(q->arena, const char *, n);
@@ -197,32 +295,42 @@ static void write_hits(struct sql *q, const struct asked *a)
 	for (size_t i = 0; i < n; i++)
 		ids[i] = a->all[a->first + i].id;
 	sql_add(q, ", h AS MATERIALIZED (SELECT c.*, x.id AS playbook_id,"
-		   " x.budget, x.i FROM (SELECT c.*, (SELECT count(*)"
+		   " x.hit, x.budget, x.i FROM (SELECT c.*, (SELECT count(*)"
 		   " FROM interventions o WHERE o.tenant_id = c.tenant_id"
 		   " AND o.user_id = c.user_id) > 0 AS written"
-		   " FROM c WHERE true = ANY (c.hits) OFFSET 0) c"
+		   " FROM c WHERE 0 < ANY (c.hits) OFFSET 0) c"
 		   " CROSS JOIN LATERAL unnest(c.hits, ");
 	sql_arg(q, ARG_UUIDS(ids, n));
 	sql_add(q, "::uuid[], ");
 	sql_arg(q, ARG_BOOLS(a->budgets + a->first, n));
 	sql_add(q, "::boolean[]) WITH ORDINALITY x (hit, id, budget, i)"
-		   " WHERE x.hit) ");
+		   " WHERE x.hit > 0) ");
 }
 
-/* The first closed gate of each pair whose entry holds. */
-static void write_gates(struct sql *q, const struct condition_at *at)
+/*
+ * The first closed gate of each pair whose entry holds, and of those in the
+ * holdout what else keeps them from the trial.
+ */
+static void write_gates(struct op *op, struct sql *q,
+			const struct condition_at *at)
 {
+	size_t holdout = 0;
+
 	sql_add(q, "SELECT c.user_id, c.i - 1 AS playbook, CASE");
-	for (size_t i = 0; i < ARRAY_LEN(gates); i++)
-		if (!gates[i].is_entry && !gates[i].is_budget)
-			sql_add_literal(q, &gates[i].closed_case);
-	sql_add(q, " WHEN NOT c.budget THEN 'daily_budget' END AS gate,"
-		   " c.budget AND " HELD_OUT " AS held_out,"
-		   " NULL::timestamptz AS next"
+	for (size_t i = 0; i < ARRAY_LEN(gates); i++) {
+		sql_add_literal(q, &gates[i].closed_case);
+		if (streq(gates[i].name, GATE_HOLDOUT))
+			holdout = i;
+	}
+	sql_add(q, " END AS gate, CASE WHEN " GATE_SQL_HOLDOUT " THEN NULL"
+		   " WHEN " EXPOSED " THEN '" GATE_EXPOSED "'");
+	for (size_t i = holdout + 1; i < ARRAY_LEN(gates); i++)
+		sql_add_literal(q, &gates[i].closed_case);
+	sql_add(q, " END AS behind, NULL::timestamptz AS next"
 		   " FROM h c JOIN playbooks p ON p.id = c.playbook_id,"
-		   " tenant_settings t, (SELECT ");
-	sql_ref(q, at->now);
-	sql_add(q, " AS now) n WHERE p.tenant_id = ");
+		   " tenant_settings t, ");
+	write_now(op, q, at);
+	sql_add(q, " WHERE p.tenant_id = ");
 	sql_ref(q, at->tenant);
 	sql_add(q, " AND t.tenant_id = ");
 	sql_ref(q, at->tenant);
@@ -236,15 +344,6 @@ static int by_user(const void *left, const void *right)
 	if (order != 0)
 		return order;
 	return (a->playbook > b->playbook) - (a->playbook < b->playbook);
-}
-
-/* The gates before the holdout come first. */
-static bool is_held_out(const struct db_row *row)
-{
-	const char *gate = db_text(row, "gate");
-
-	return gate != NULL && streq(gate, "holdout") &&
-	       db_bool(row, "held_out");
 }
 
 /* Rows of one statement, in order of user_id, added to *ret. */
@@ -275,7 +374,7 @@ static void take_matches(struct op *op, const struct db_rows *rows,
 				.playbook =
 				    &playbooks[db_i64(&row, "playbook")],
 				.gate = db_text(&row, "gate"),
-				.held_out = is_held_out(&row),
+				.behind = db_text(&row, "behind"),
 			};
 			continue;
 		}
@@ -296,14 +395,16 @@ static bool ask_matches(struct op *op, size_t count,
 	sql_keep(&q);
 	struct condition_at at = bind_at(op, &q);
 	/* Most customers are done with here: few are kept for the rest. */
-	sql_add(&q, "WITH c AS MATERIALIZED (SELECT * FROM"
+	sql_add(&q, "WITH c AS MATERIALIZED (SELECT c.*, x.next FROM"
 		    " (SELECT " GATE_SQL_CUSTOMER);
-	write_entries(&q, &at, count, a);
+	write_hits(&q, &at, count, a);
 	write_users(&q, &at, users);
-	sql_add(&q, " OFFSET 0) c WHERE true = ANY (c.hits)"
-		    " OR c.next < 'infinity')");
-	write_hits(&q, a);
-	write_gates(&q, &at);
+	sql_add(&q, " OFFSET 0) c CROSS JOIN LATERAL (SELECT ");
+	write_next(&q, &at, a);
+	sql_add(&q, ") x WHERE 0 < ANY (c.hits)"
+		    " OR c.entry_next < 'infinity')");
+	write_pairs(&q, a);
+	write_gates(op, &q, &at);
 	/* One more row a customer whom time alone can change. */
 	sql_add(&q, " UNION ALL SELECT c.user_id, NULL, NULL, NULL, c.next"
 		    " FROM c WHERE c.next < 'infinity' ORDER BY 1, 2");
@@ -339,6 +440,33 @@ bool gate_match(struct op *op, const struct playbook *playbooks,
 	return true;
 }
 
+/* Whether a gate of a playbook is open for the customer c. */
+static void write_open(struct sql *q, const struct condition_at *at,
+		       const struct playbook *pb, const struct gate *gate)
+{
+	switch (gate->kind) {
+	case OF_ENTRY:
+		condition_write_sql(pb->entry, q, at);
+		return;
+	case OF_EXIT:
+		if (condition_is_empty(pb->exit)) {
+			sql_add(q, "true");
+			return;
+		}
+		sql_add(q, "NOT ");
+		condition_write_sql(pb->exit, q, at);
+		return;
+	case OF_CHANNELS:
+		if (pb->escalate_when != NULL) {
+			condition_write_sql(pb->escalate_when, q, at);
+			sql_add(q, " OR ");
+		}
+		/* fallthrough */
+	case OF_ROWS:
+		sql_add_literal(q, &gate->open);
+	}
+}
+
 bool gate_chain(struct op *op, const struct playbook *pb, const char *user_id,
 		struct gate_result **ret, size_t *ret_count)
 {
@@ -358,17 +486,11 @@ bool gate_chain(struct op *op, const struct playbook *pb, const char *user_id,
 		sql_add(&q, "SELECT ");
 		sql_arg(&q, ARG_I64((int64_t)i));
 		sql_add(&q, "::bigint AS i, ");
-		if (gates[i].is_entry)
-			condition_write_sql(pb->entry, &q, &at);
-		else
-			sql_add_literal(&q, &gates[i].open);
+		write_open(&q, &at, pb, &gates[i]);
 		sql_add(&q, " AS open, ");
-		if (gates[i].is_entry)
-			sql_add(&q, "'the entry conditions'");
-		else
-			sql_add_literal(&q, &gates[i].detail);
+		sql_add_literal(&q, &gates[i].detail);
 		sql_add(&q, " AS detail");
-		write_from(&q, &at, pb->id);
+		write_from(op, &q, &at, pb->id);
 	}
 	if (!db_rows_sql(op, &rows, &q))
 		return false;

@@ -10,16 +10,19 @@
 #include "engine/playbook_doc.h"
 #include "engine/user_set.h"
 
+#define GATE_HOLDOUT "holdout"
+#define GATE_EXPOSED "exposed"
+
 /* One (customer, playbook) whose entry holds. */
 struct gate_match {
 	const char *user_id;
 	const struct playbook *playbook;
 	const char *gate; /* the first that is closed; NULL: all open */
 	/*
-	 * The holdout closed it, nothing behind it would have, and the
-	 * customer is not in the playbook's trial yet.
+	 * Of those in the holdout: what else keeps them from the playbook's
+	 * trial, GATE_EXPOSED when they are in it already. NULL: nothing.
 	 */
-	bool held_out;
+	const char *behind;
 };
 
 /* All arena. */

@@ -8,18 +8,21 @@
  *   p  playbooks (at the claim by LEFT JOIN: a manual row skips the
  *      gates marked "automatic only")
  *   t  tenant_settings
- *   n  one row with the op's clock: (SELECT $2::timestamptz AS now) n
+ *   n  one row with the op's clock, now; for no_transport also whether mail
+ *      can leave, email_ready, and for model_wait whether there is a model
  *   i  interventions, only in the gates of the claim
  *
  * Names and order, as they stand in gate_results.gate and in
  * interventions.hold:
- *   kill_switch, playbook_active, entry, tracked_limit, opted_out, paused,
- *   holdout, cooldown, win_back_step, frequency_cap, open_intervention,
- *   daily_budget,
+ *   kill_switch, playbook_active, entry, exit_met, tracked_limit, opted_out,
+ *   paused, holdout, cooldown, max_per_customer, win_back_step,
+ *   frequency_cap, open_intervention, daily_budget, channel_off, no_address,
+ *   no_transport, model_wait,
  * and at the claim also
- *   shadow_mode, quiet_hours, channel_off, no_address, no_transport.
- * "entry" is the playbook's compiled condition; "no_transport" is known to
- * the deliver layer alone.
+ *   shadow_mode, quiet_hours.
+ * "entry" and "exit_met" are the playbook's compiled conditions. channel_off,
+ * no_address and no_transport close for a playbook when they leave none of
+ * its channels, at the claim when they close the message's own.
  *
  * Which rows count: a shadow row only while the tenant is in shadow mode,
  * a real row always.
@@ -81,8 +84,8 @@
 /*
  * The playbook's own rest: cooldown_days since its last message to this
  * customer was sent or, unsent, drafted (so a rejected text does not come
- * back the next minute), and max_per_customer. Cancelled rows do not count,
- * open ones are the open_intervention gate's. Automatic only.
+ * back the next minute). Cancelled rows do not count, open ones are the
+ * open_intervention gate's. Automatic only.
  */
 #define GATE_SQL_COOLDOWN                                                      \
 	"(NOT EXISTS (SELECT FROM interventions o"                             \
@@ -92,14 +95,17 @@
 	" 'cancelled') AND " GATE_SQL_COUNTS                                   \
 	" AND greatest(o.planned_at, o.sent_at) > n.now"                       \
 	" - coalesce((p.constraints->>'cooldown_days')"                        \
-	"::double precision, 7) * interval '1 day')"                           \
-	" AND (coalesce(p.constraints->>'max_per_customer', '0') = '0'"        \
+	"::double precision, 7) * interval '1 day'))"
+
+/* Messages of the playbook that this customer ever got. Automatic only. */
+#define GATE_SQL_MAX_PER_CUSTOMER                                              \
+	"(coalesce(p.constraints->>'max_per_customer', '0') = '0'"             \
 	" OR (SELECT count(*) FROM interventions o"                            \
 	" WHERE o.tenant_id = c.tenant_id AND o.user_id = c.user_id"           \
 	" AND o.playbook_id = p.id"                                            \
 	" AND (o.sent_at IS NOT NULL OR o.status = 'shadow')"                  \
 	" AND " GATE_SQL_COUNTS ")"                                            \
-	" < (p.constraints->>'max_per_customer')::numeric))"
+	" < (p.constraints->>'max_per_customer')::numeric)"
 
 /*
  * A series of playbooks with win_back_step 1, 2, ... goes on only where the
@@ -173,6 +179,37 @@
 	" < (p.constraints->>'max_per_day')::numeric END"
 #define GATE_SQL_DAILY_BUDGET                                                  \
 	"(" GATE_SQL_TENANT_BUDGET " AND " GATE_SQL_PLAYBOOK_BUDGET ")"
+
+/*
+ * Some channel of the playbook is left that the customer did not switch off,
+ * that has an address, that is set up: each looks at what the one before
+ * leaves. Automatic only; not for cases that the playbook hands to a person.
+ */
+#define GATE_SQL_SOME_CHANNEL                                                  \
+	"EXISTS (SELECT FROM jsonb_array_elements_text("                       \
+	"coalesce(p.constraints->'channels', t.config->'channels',"            \
+	" '[\"email\", \"in_app\"]')) x (name)"                                \
+	" WHERE x.name <> ALL (c.channels_off)"
+#define GATE_SQL_SOME_CHANNEL_ON "(" GATE_SQL_SOME_CHANNEL "))"
+#define GATE_SQL_SOME_ADDRESS                                                  \
+	"(" GATE_SQL_SOME_CHANNEL                                              \
+	" AND (x.name <> 'email' OR c.email IS NOT NULL)))"
+#define GATE_SQL_SOME_TRANSPORT                                                \
+	"(" GATE_SQL_SOME_CHANNEL                                              \
+	" AND (x.name <> 'email' OR c.email IS NOT NULL AND n.email_ready)))"
+
+/*
+ * A model that chose to wait is asked again after a day, or when the
+ * playbook or the config changes.
+ */
+#define GATE_SQL_MODEL_WAIT                                                    \
+	"(NOT n.model OR (SELECT count(*) FROM decisions d"                    \
+	" WHERE d.tenant_id = c.tenant_id AND d.user_id = c.user_id"           \
+	" AND d.created_at > n.now - interval '1 day'"                         \
+	" AND d.playbook_id = p.id AND d.playbook_version = p.version"         \
+	" AND d.config_version = t.config_version AND d.action = 'wait'"       \
+	" AND d.planner <> 'builtin'"                                          \
+	" AND d.shadow = " GATE_SQL_SHADOW_ON ") = 0)"
 
 /* ------------------------------------------------- only at the claim -- */
 

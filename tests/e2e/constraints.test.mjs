@@ -42,7 +42,21 @@ test("channels: the first that reaches the customer, no other", async () => {
 		await stack.batch({ tenant: tenant.id });
 		const all = await interventions(tenant);
 		assert.deepEqual(all.map((i) => i.channel), wanted ? [wanted] : [], JSON.stringify(channels));
+		if (!wanted)
+			assert.equal((await closed_gates(stack, tenant))[user], "channel_off");
 	}
+});
+
+test("channels: who has none leaves the turn to the next playbook, a hard case goes to a person", async () => {
+	const { tenant, user } = await world({ traits: { email: undefined } },
+		{ name: "By mail", constraints: { priority: 300 } },
+		{ name: "In the product", constraints: { channels: ["in_app"] } });
+	assert.deepEqual((await interventions(tenant)).map((i) => i.channel), ["in_app"]);
+	assert.equal((await closed_gates(stack, tenant))[user], "no_address");
+	const hard = await world({ traits: { email: undefined } },
+		{ strategy_hints: { escalate_when: { health: { lt: 101 } } } });
+	assert.deepEqual((await interventions(hard.tenant)).map((i) => i.channel), ["escalate"]);
+	assert.deepEqual(await closed_gates(stack, hard.tenant), {});
 });
 
 test("channels: without any, the tenant's", async () => {
@@ -67,13 +81,14 @@ test("cooldown_days: not again before they are over", async () => {
 });
 
 test("max_per_customer: so many and no more", async () => {
-	const { tenant, batch, forget } = await world({}, { constraints: { cooldown_days: 1,
+	const { tenant, batch, forget, user } = await world({}, { constraints: { cooldown_days: 1,
 		max_per_customer: 2, channels: ["in_app"] } });
 	for (let day = 2; day < 12; day += 2) {
 		await batch(at(day * DAY));
 		await forget();
 	}
 	assert.equal((await sent(tenant)).length, 2);
+	assert.equal((await closed_gates(stack, tenant))[user], "max_per_customer");
 });
 
 test("max_per_day: so many customers, the others on the next days", async () => {

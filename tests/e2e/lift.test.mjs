@@ -14,12 +14,12 @@ after(() => stack?.stop());
 const EXIT = { event: { name: "came_back", within_days: 30 } };
 
 /* A tenant with some drifting customers and one playbook, matched. */
-async function trial({ holdout, people = 4, playbook = {}, mode = "full_auto" }) {
+async function trial({ holdout, people = 4, playbook = {}, mode = "full_auto", idle = 10 }) {
 	const tenant = await stack.tenant("Trial");
 	ok(await tenant.admin.patch("/api/settings", { approvalMode: mode }));
 	const users = [];
 	for (let i = 0; i < people; i++)
-		users.push(await drift(tenant.ingest, new_user("trial")));
+		users.push(await drift(tenant.ingest, new_user("trial"), {}, idle));
 	const batch = (options) => stack.batch({ tenant: tenant.id, ...options });
 	const made = win_back({ exit_conditions: EXIT, ...playbook });
 	made.constraints = { ...made.constraints, holdout };
@@ -94,6 +94,24 @@ test("everybody is in the trial once, whatever happens later", async () => {
 	assert.deepEqual(after.map((row) => [row.user_id, row.arm]),
 		before.map((row) => [row.user_id, row.arm]));
 	assert.equal(after.length, users.length);
+});
+
+/* Of somebody so long away no day changes anything: nothing but the gate brings a new look. */
+const LONG_AWAY = 90, churned = { lifecycle_stage: "churned" };
+
+test("a day's budget keeps back both arms alike", async () => {
+	const { tenant, users, batch } = await trial({ holdout: 0.5, people: 24, idle: LONG_AWAY,
+		playbook: { entry_conditions: churned, constraints: { channels: ["in_app"], max_per_day: 3 } } });
+	const arms = async () => Object.fromEntries((await stack.sql("select arm, count(*)::int as n" +
+		" from exposures where tenant_id = $1 group by 1", tenant.id)).map(({ arm, n }) => [arm, n]));
+	const first = await arms();
+	assert.equal(first.treated, 3);
+	assert.ok(first.held_out < 10, JSON.stringify(first));
+	for (let day = 1; day < 8; day++)
+		await batch({ now: at(day * DAY) });
+	const last = await arms();
+	assert.equal(last.treated + last.held_out, users.length, JSON.stringify(last));
+	assert.ok(last.held_out > first.held_out, JSON.stringify([first, last]));
 });
 
 test("who was written to by hand leaves either arm; a refused message stays", async () => {

@@ -225,9 +225,7 @@ test("who cannot be reached takes nothing from the daily budget", async () => {
 	await batch();
 	assert.equal((await interventions(tenant, mute)).length, 0);
 	assert.equal((await the_intervention(tenant, user)).status, "planned");
-	const [{ note }] = await stack.sql("select note from decisions where" +
-		" tenant_id = $1 and user_id = $2", tenant.id, mute);
-	assert.equal(note, "no_channel");
+	assert.equal((await closed_gates(stack, tenant))[mute], "no_address");
 });
 
 test("a day without transport takes nothing from the daily budget", async () => {
@@ -402,6 +400,23 @@ test("gate frequency_cap: over all playbooks", async () => {
 	const rows = await stack.sql("select gate from gate_results where tenant_id = $1" +
 		" and user_id = $2", tenant.id, user);
 	assert.ok(rows.some((r) => r.gate === "frequency_cap"), JSON.stringify(rows));
+});
+
+test("gate exit_met: no message while the exit holds, and one when it does not", async () => {
+	const tenant = await stack.tenant("Exit");
+	/* So long away that no day but that of the exit changes anything. */
+	const user = await drift(tenant.ingest, new_user("exit"), {}, 90);
+	await activate(tenant, win_back({ entry_conditions: { lifecycle_stage: "churned" },
+		exit_conditions: { event: { name: "login", within_days: 92 } } }));
+	const batch = ({ now }) => stack.batch({ tenant: tenant.id, now });
+	for (const hours of [0, 2, 4])
+		await batch({ now: at(hours * HOUR) });
+	assert.equal((await interventions(tenant, user)).length, 0);
+	assert.equal((await closed_gates(stack, tenant))[user], "exit_met");
+	assert.deepEqual(await stack.sql("select id from decisions where tenant_id = $1", tenant.id), []);
+	/* The login leaves the window: nothing else happens to the customer. */
+	await batch({ now: at(3 * DAY) });
+	assert.equal((await interventions(tenant, user)).length, 1);
 });
 
 test("gate open_intervention: one message at a time", async () => {
@@ -708,9 +723,7 @@ test("without SMTP and folder email is closed by its name", async () => {
 	/* Nothing is planned for a channel that is not there ... */
 	await batch({ env });
 	assert.equal((await interventions(tenant, user)).length, 0);
-	const [{ note }] = await stack.sql("select note from decisions where" +
-		" tenant_id = $1 and user_id = $2", tenant.id, user);
-	assert.match(note, /no_channel|no_transport/);
+	assert.equal((await closed_gates(stack, tenant))[user], "no_transport");
 	/* ... and what was approved before is held. */
 	const other = await drift(tenant.ingest, new_user());
 	await batch();

@@ -13,12 +13,11 @@ double arbitrate_history(const struct contender *c)
 static int by_rank(const void *left, const void *right)
 {
 	const struct contender *a = left, *b = right;
-	double lead = arbitrate_history(b) - arbitrate_history(a);
 
 	if (a->playbook->priority != b->playbook->priority)
 		return a->playbook->priority > b->playbook->priority ? -1 : 1;
-	if (lead != 0)
-		return lead < 0 ? -1 : 1;
+	if (a->lift != b->lift)
+		return a->lift > b->lift ? -1 : 1;
 	/* UUIDv7: the older id sorts first. */
 	return strcmp(a->playbook->id, b->playbook->id);
 }

@@ -1,7 +1,6 @@
 /*
  * Arbitration: of the playbooks that match one customer, which may speak.
- * Priority first, then expected lift (the playbook's measured success),
- * then the older id. Pure.
+ * Priority first, then expected lift, then the older id. Pure.
  */
 #ifndef ENGINE_ARBITRATE_H
 #define ENGINE_ARBITRATE_H
@@ -10,6 +9,7 @@
 
 struct contender {
 	const struct playbook *playbook;
+	double lift;		    /* lift_expected() */
 	int64_t positive, measured; /* outcomes so far */
 	bool held_out; /* takes part, but its message is not made */
 };

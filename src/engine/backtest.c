@@ -471,12 +471,8 @@ static bool load_playbooks(struct op *op, struct backtest *b)
 		size_t days = (size_t)b->options->days;
 
 		b->contenders[p].playbook = &b->playbooks[p];
-		if (b->options->playbook_id == NULL) {
-			b->contenders[p].positive =
-			    b->tenant.records[p].positive;
-			b->contenders[p].measured =
-			    b->tenant.records[p].measured;
-		}
+		if (b->options->playbook_id == NULL)
+			b->contenders[p].lift = b->tenant.records[p].lift;
 		b->tallies[p].by_day = ARENA_ARRAY(op->arena, int64_t, days);
 		b->tallies[p].spent = ARENA_ARRAY(op->arena, int64_t, days);
 	}

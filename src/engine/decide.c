@@ -49,6 +49,7 @@ static void contend(struct op *op, const struct decide_tenant *tenant,
 					tenant->playbook_count);
 		user->contenders[user->contender_count++] = (struct contender){
 			.playbook = &tenant->playbooks[p],
+			.lift = tenant->records[p].lift,
 			.positive = tenant->records[p].positive,
 			.measured = tenant->records[p].measured,
 			.held_out = c->held_out,
@@ -199,6 +200,8 @@ static void write_contender(struct json_out *j, const struct decide_user *user,
 	json_i64(j, c->playbook->version);
 	json_key(j, "priority");
 	json_i64(j, c->playbook->priority);
+	json_key(j, "lift");
+	json_double(j, c->lift);
 	json_key(j, "history");
 	json_double(j, arbitrate_history(c));
 	json_key(j, "positive");
@@ -207,7 +210,7 @@ static void write_contender(struct json_out *j, const struct decide_user *user,
 	json_i64(j, c->measured);
 	if (i > 0)
 		json_pair(j, "lost_by",
-			  c->playbook->priority < won ? "priority" : "history");
+			  c->playbook->priority < won ? "priority" : "lift");
 	json_close(j);
 }
 

@@ -32,8 +32,9 @@ struct decide_tenant {
 	struct prompt_texts prompt; /* with a model */
 };
 
-/* Outcomes of a playbook and what is left of its max_per_day. */
+/* How a playbook did so far, and what is left of its max_per_day. */
 struct decide_record {
+	double lift; /* lift_expected() */
 	int64_t positive, measured;
 	int64_t day_left; /* INT64_MAX: no limit */
 };

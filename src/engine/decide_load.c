@@ -9,6 +9,7 @@
 #include "base/json_in.h"
 #include "base/json_out.h"
 #include "base/parse.h"
+#include "engine/lift.h"
 #include "store/gates.h"
 
 /*
@@ -65,6 +66,30 @@ static bool load_settings(struct op *op, struct decide_tenant *t)
 	return true;
 }
 
+static struct lift_counts counts_of(const struct db_row *row)
+{
+	return (struct lift_counts){
+		.treated = db_i64(row, "treated"),
+		.treated_positive = db_i64(row, "treated_positive"),
+		.held_out = db_i64(row, "held_out"),
+		.held_out_positive = db_i64(row, "held_out_positive"),
+	};
+}
+
+/* Share of good ends over all trials, 1/2 before there is any. */
+static double usual_share(const struct db_rows *rows)
+{
+	int64_t good = 1, all = 2;
+
+	db_each (row, rows) {
+		struct lift_counts c = counts_of(&row);
+
+		good += c.treated_positive + c.held_out_positive;
+		all += c.treated + c.held_out;
+	}
+	return (double)good / (double)all;
+}
+
 static bool load_records(struct op *op, struct decide_tenant *t)
 {
 	struct decide_record *records =
@@ -72,7 +97,11 @@ static bool load_records(struct op *op, struct decide_tenant *t)
 	struct db_rows rows;
 
 	if (!db_rows(op, &rows,
-		     "SELECT p.id, coalesce(o.positive, 0) AS positive,"
+		     "SELECT p.id, coalesce(l.treated, 0) AS treated,"
+		     " coalesce(l.treated_positive, 0) AS treated_positive,"
+		     " coalesce(l.held_out, 0) AS held_out,"
+		     " coalesce(l.held_out_positive, 0) AS held_out_positive,"
+		     " coalesce(o.positive, 0) AS positive,"
 		     " coalesce(o.measured, 0) AS measured,"
 		     " CASE WHEN p.constraints->>'max_per_day' IS NULL"
 		     " THEN NULL ELSE greatest("
@@ -81,6 +110,8 @@ static bool load_records(struct op *op, struct decide_tenant *t)
 		     ", 0)::bigint END AS day_left"
 		     " FROM playbooks p JOIN tenant_settings t"
 		     " ON t.tenant_id = p.tenant_id"
+		     " LEFT JOIN playbook_lift l ON l.tenant_id = $1"
+		     " AND l.playbook_id = p.id"
 		     " LEFT JOIN (SELECT playbook_id,"
 		     " count(*) FILTER (WHERE outcome = 'positive')"
 		     " AS positive, count(*) AS measured FROM outcomes"
@@ -91,11 +122,14 @@ static bool load_records(struct op *op, struct decide_tenant *t)
 		     " WHERE p.tenant_id = $1 AND p.status = 'active'",
 		     ARG_I64(op->tenant_id), ARG_TIME(op->now_us)))
 		return false;
+	double usual = usual_share(&rows);
 	db_each (row, &rows) {
 		size_t i = decide_playbook_index(t, db_text(&row, "id"));
+		struct lift_counts counts = counts_of(&row);
 
 		if (i == DECIDE_NONE)
 			continue;
+		records[i].lift = lift_expected(&counts, usual);
 		records[i].positive = db_i64(&row, "positive");
 		records[i].measured = db_i64(&row, "measured");
 		records[i].day_left = db_is_null(&row, "day_left")

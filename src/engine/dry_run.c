@@ -125,6 +125,7 @@ static bool write_rules(struct op *op, struct json_out *j,
 			user->contenders[user->contender_count++] =
 			    (struct contender){
 				    .playbook = &t->playbooks[i],
+				    .lift = t->records[i].lift,
 				    .positive = t->records[i].positive,
 				    .measured = t->records[i].measured,
 			    };

@@ -24,6 +24,18 @@ static struct span wilson(int64_t x, int64_t n)
 			      (middle + half) / scale };
 }
 
+/* The mean of a beta distribution behind x of n, and usual before them. */
+static double drawn(int64_t x, int64_t n, double usual)
+{
+	return ((double)x + LIFT_PRIOR * usual) / ((double)n + LIFT_PRIOR);
+}
+
+double lift_expected(const struct lift_counts *c, double usual)
+{
+	return drawn(c->treated_positive, c->treated, usual) -
+	       drawn(c->held_out_positive, c->held_out, usual);
+}
+
 /* For a verdict: so many in each arm, and ends of each kind to expect. */
 #define ARM_MIN	     20
 #define EXPECTED_MIN 5

@@ -51,4 +51,13 @@ struct lift {
  */
 struct lift lift_of(const struct lift_counts *counts);
 
+/*
+ * What the next message is expected to do, for choosing between playbooks:
+ * the difference of the shares, -1 to 1, either arm drawn towards `usual`, the
+ * tenant's share of good ends (0 to 1), as by LIFT_PRIOR customers of before.
+ * 0 where nothing is known; without a holdout, against what is usual.
+ */
+#define LIFT_PRIOR 10
+double lift_expected(const struct lift_counts *counts, double usual);
+
 #endif

@@ -192,6 +192,9 @@ static bool load_offered(struct op *op, struct then *t)
 			.positive = json_get_i64(o, "positive", 0),
 			.measured = json_get_i64(o, "measured", 0),
 		};
+		/* Before there was a lift, it was by the history. */
+		t->offered[i].lift = json_get_double(
+		    o, "lift", arbitrate_history(&t->offered[i]));
 	}
 	arbitrate(t->offered, n);
 	t->offered_count = n;

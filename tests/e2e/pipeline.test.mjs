@@ -443,6 +443,25 @@ test("priority decides between playbooks, and the loser is told", async () => {
 	assert.match(JSON.stringify(rules), /Low|lost|loser/);
 });
 
+test("at the same priority the proven lift decides, not the share of good ends", async () => {
+	const tenant = await stack.tenant("Lift");
+	const user = await drift(tenant.ingest, new_user());
+	const trials = {};
+	for (const [name, ...counts] of [["Popular", 100, 80, 100, 80], ["Useful", 100, 30, 100, 10]])
+		await stack.sql("insert into playbook_lift (tenant_id, playbook_id, treated, treated_positive," +
+			" held_out, held_out_positive, computed_at) values ($1, $2, $3, $4, $5, $6, now())",
+			tenant.id, trials[name] = await activate(tenant, win_back({ name })), ...counts);
+	await stack.batch({ tenant: tenant.id, stage: "refresh" });
+	const { rules: { winner } } = ok(await tenant.viewer.post("/api/interventions/dry-run", { user_id: user }));
+	assert.equal(winner, trials.Useful);
+	await stack.batch({ tenant: tenant.id });
+	const [{ rules: { offered } }] = await stack.sql("select rules from decisions where tenant_id = $1", tenant.id);
+	assert.deepEqual(offered.map((o) => [o.id, o.lost_by]),
+		[[trials.Useful, undefined], [trials.Popular, "lift"]]);
+	const { stdout } = await stack.admin(["replay", "--tenant", String(tenant.id)]);
+	assert.match(stdout, / 0 differ/);
+});
+
 test("quiet hours hold in the customer's own zone", async () => {
 	/* 12:00 in Tokyo is 03:00 UTC: quiet in UTC, not in Tokyo. */
 	const noon = new Date(Date.now() + DAY);

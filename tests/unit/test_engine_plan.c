@@ -36,15 +36,15 @@ static struct playbook playbook(const char *id, int64_t priority)
 	};
 }
 
-START_TEST(arbitrate_takes_priority_then_history_then_age)
+START_TEST(arbitrate_takes_priority_then_lift_then_age)
 {
 	struct playbook a = playbook("a", 100), b = playbook("b", 200),
 			c = playbook("c", 200), d = playbook("d", 200);
 	struct contender all[] = {
-		{ .playbook = &a, .positive = 100, .measured = 100 },
-		{ .playbook = &d, .positive = 0, .measured = 0 },
-		{ .playbook = &c, .positive = 0, .measured = 0 },
-		{ .playbook = &b, .positive = 9, .measured = 10 }
+		{ .playbook = &a, .lift = 1 },
+		{ .playbook = &d, .positive = 9, .measured = 10 },
+		{ .playbook = &c },
+		{ .playbook = &b, .lift = 0.01 }
 	};
 
 	arbitrate(all, 4);
@@ -520,6 +520,27 @@ static const struct {
 	{ { 2000, 1930, 2000, 200, 200 }, "worse" },
 };
 
+START_TEST(lift_to_expect_is_drawn_towards_the_usual)
+{
+	const struct lift_counts none = { 0 },
+				 alone = { .treated = 90,
+					   .treated_positive = 45 },
+				 both = { .treated = 190,
+					  .treated_positive = 90,
+					  .held_out = 10,
+					  .held_out_positive = 2 },
+				 harm = { .treated = 40,
+					  .treated_positive = 2,
+					  .held_out = 40,
+					  .held_out_positive = 20 };
+
+	ck_assert_double_eq(lift_expected(&none, 0.3), 0);
+	ck_assert_double_eq_tol(lift_expected(&alone, 0.3), 0.48 - 0.3, 1e-9);
+	ck_assert_double_eq_tol(lift_expected(&both, 0.3), 0.465 - 0.25, 1e-9);
+	ck_assert_double_eq_tol(lift_expected(&harm, 0.3), 0.1 - 0.46, 1e-9);
+}
+END_TEST
+
 START_TEST(lift_gives_no_verdict_on_little)
 {
 	ck_assert_str_eq(lift_of(&verdicts[_i].counts).verdict,
@@ -543,7 +564,7 @@ void plan_cases(Suite *suite)
 	TCase *tc = tcase_create("plan");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, arbitrate_takes_priority_then_history_then_age);
+	tcase_add_test(tc, arbitrate_takes_priority_then_lift_then_age);
 	tcase_add_test(tc, plan_fills_message_and_tells_why);
 	tcase_add_test(tc, plan_confidence_falls_with_a_close_second);
 	tcase_add_test(tc, plan_passes_over_channels_that_do_not_reach);
@@ -564,6 +585,7 @@ void plan_cases(Suite *suite)
 	tcase_add_test(tc, quality_cuts_details_at_whole_characters);
 	tcase_add_loop_test(tc, lift_is_newcombes_interval, 0,
 			    (int)ARRAY_LEN(lifts));
+	tcase_add_test(tc, lift_to_expect_is_drawn_towards_the_usual);
 	tcase_add_loop_test(tc, lift_gives_no_verdict_on_little, 0,
 			    (int)ARRAY_LEN(verdicts));
 	tcase_add_test(tc, lift_needs_both_arms);

@@ -9,7 +9,8 @@
 #include "engine/quality_load.h"
 #include "store/erase.h"
 
-#define CHUNK 500
+#define CHUNK	    500
+#define CHUNK_BYTES (1 << 20) /* of their texts */
 
 static bool store(struct op *op, const struct quality_subject *all, size_t n)
 {
@@ -32,18 +33,27 @@ static bool store(struct op *op, const struct quality_subject *all, size_t n)
 		       ARG_JSONS(checks, n), ARG_BOOLS(passed, n));
 }
 
+/* The first ones, at most so many and so many bytes, but one. */
+static bool load_chunk(struct op *op, struct db_rows *ret)
+{
+	return db_rows(
+	    op, ret,
+	    "SELECT id, user_id, playbook_id, channel, subject, message_body,"
+	    " offered FROM (SELECT i.*, count(*) OVER () AS offered,"
+	    " row_number() OVER w AS n,"
+	    " sum(octet_length(message_body)) OVER w AS bytes"
+	    " FROM (SELECT * FROM interventions WHERE tenant_id = $1"
+	    " AND quality_checks IS NULL AND status IN ('planned', 'shadow')"
+	    " ORDER BY id LIMIT $2) i WINDOW w AS (ORDER BY id)) x"
+	    " WHERE n = 1 OR coalesce(bytes, 0) <= $3 ORDER BY id",
+	    ARG_I64(op->tenant_id), ARG_I64(CHUNK), ARG_I64(CHUNK_BYTES));
+}
+
 bool stage_check(struct op *op, struct run *run)
 {
 	struct db_rows rows;
 
-	if (!db_begin(op) || !erasures_hold_off(op) ||
-	    !db_rows(op, &rows,
-		     "SELECT id, user_id, playbook_id, channel, subject,"
-		     " message_body FROM interventions WHERE tenant_id = $1"
-		     " AND quality_checks IS NULL"
-		     " AND status IN ('planned', 'shadow')"
-		     " ORDER BY id LIMIT $2",
-		     ARG_I64(op->tenant_id), ARG_I64(CHUNK)))
+	if (!db_begin(op) || !erasures_hold_off(op) || !load_chunk(op, &rows))
 		return false;
 	struct quality_subject *all =
 	    ARENA_ARRAY(op->arena, struct quality_subject, rows.count);
@@ -59,6 +69,11 @@ bool stage_check(struct op *op, struct run *run)
 		};
 	if (n > 0 && (!quality_check_many(op, all, n) || !store(op, all, n)))
 		return false;
-	run->more = n == CHUNK;
+	if (n > 0) {
+		struct db_row first = db_row_at(&rows, 0);
+
+		run->more =
+		    n == CHUNK || db_i64(&first, "offered") > (int64_t)n;
+	}
 	return run_chunk_done(op, run, (int64_t)n);
 }

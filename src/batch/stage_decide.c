@@ -14,7 +14,9 @@
 
 #define BUILTIN_CHUNK 2000
 #define MODEL_CHUNK   64
-#define RENEW_US      (15 * US_PER_SECOND)
+/* Of their properties: what is kept of a customer is some ten times that. */
+#define CHUNK_BYTES (2 << 20)
+#define RENEW_US    (15 * US_PER_SECOND)
 
 /* Rows of whole users: the last user may have more rows than were read. */
 static size_t whole_users(const struct db_rows *rows, bool full)
@@ -117,24 +119,43 @@ static bool decide_all(struct op *op, struct run *run, const struct chunk *c)
 		       ARG_UUIDS(c->playbooks, c->n));
 }
 
+/*
+ * The first candidates, at most so many and so many bytes, but one. offered:
+ * how many there were before the bytes were counted.
+ */
+static bool load_chunk(struct op *op, int64_t most, struct db_rows *ret)
+{
+	return db_rows(
+	    op, ret,
+	    "SELECT user_id, playbook_id, playbook_version, held_out, offered"
+	    " FROM (SELECT o.*, count(*) OVER () AS offered,"
+	    " row_number() OVER w AS i,"
+	    " sum(octet_length(c.properties::text)) OVER w AS bytes"
+	    " FROM (SELECT * FROM candidates WHERE tenant_id = $1"
+	    " ORDER BY user_id, playbook_id LIMIT $2) o LEFT JOIN customers c"
+	    " ON c.tenant_id = $1 AND c.user_id = o.user_id"
+	    " WINDOW w AS (ORDER BY o.user_id, o.playbook_id)) x"
+	    " WHERE i = 1 OR coalesce(bytes, 0) <= $3 ORDER BY user_id, playbook_id",
+	    ARG_I64(op->tenant_id), ARG_I64(most), ARG_I64(CHUNK_BYTES));
+}
+
 bool stage_decide(struct op *op, struct run *run)
 {
 	/* Calls take time, and a chunk that is cut off loses its answers. */
 	int64_t most =
 	    llm_is_configured(op->config) ? MODEL_CHUNK : BUILTIN_CHUNK;
 	struct db_rows rows;
+	struct db_row first;
 	struct chunk c;
 
 	if (!db_begin(op) || !erasures_hold_off(op) ||
-	    !db_rows(op, &rows,
-		     "SELECT user_id, playbook_id, playbook_version,"
-		     " held_out FROM candidates WHERE tenant_id = $1"
-		     " ORDER BY user_id, playbook_id LIMIT $2",
-		     ARG_I64(op->tenant_id), ARG_I64(most)))
+	    !load_chunk(op, most, &rows))
 		return false;
 	if (rows.count == 0)
 		return run_chunk_done(op, run, 0);
-	run->more = rows.count == (size_t)most;
+	first = db_row_at(&rows, 0);
+	run->more = rows.count == (size_t)most ||
+		    db_i64(&first, "offered") > (int64_t)rows.count;
 	c = take_chunk(op, &rows, whole_users(&rows, run->more));
 	return decide_all(op, run, &c) && run_chunk_done(op, run, (int64_t)c.n);
 }

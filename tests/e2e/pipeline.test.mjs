@@ -443,6 +443,25 @@ test("priority decides between playbooks, and the loser is told", async () => {
 	assert.match(JSON.stringify(rules), /Low|lost|loser/);
 });
 
+test("customers with long properties are decided, and their texts checked, a few at a time", async () => {
+	const tenant = await stack.tenant("Long");
+	const long = "x".repeat(50_000), people = 90;
+	await activate(tenant, win_back({ strategy_hints: { message: "Hi {{name|there}}: {{properties.long|no}}" } }));
+	for (let i = 0; i < people; i++)
+		await drift(tenant.ingest, new_user("long"));
+	await stack.batch({ tenant: tenant.id, stage: "refresh" });
+	await stack.sql("update customers set properties = jsonb_build_object('long', $2::text) where tenant_id = $1",
+		tenant.id, long);
+	await stack.batch({ tenant: tenant.id });
+	const parts = async (table, where = "true") => (await stack.sql("select count(*)::int as n from " + table +
+		" where tenant_id = $1 and " + where + " group by xmin::text", tenant.id)).map((row) => row.n);
+	const decided = await parts("decisions"), checked = await parts("interventions", "not checks_passed");
+	for (const [all, most] of [[decided, 2 * 1024 * 1024 / long.length], [checked, 1024 * 1024 / long.length]]) {
+		assert.equal(all.reduce((a, b) => a + b), people);
+		assert.ok(Math.max(...all) <= most, `${all}`);
+	}
+});
+
 test("at the same priority the proven lift decides, not the share of good ends", async () => {
 	const tenant = await stack.tenant("Lift");
 	const user = await drift(tenant.ingest, new_user());

@@ -205,17 +205,6 @@ static bool record_outcome(struct op *op, const char *id, const char *outcome)
 	return !is_known || outbox_put_events(op, &event, 1);
 }
 
-static bool move(struct op *op, enum intervention_verb verb, const char *id,
-		 const char *reason)
-{
-	return intervention_move_by_hand(op, &(struct intervention_call){
-						 .verb = verb,
-						 .id = id,
-						 .actor = auth_actor(op),
-						 .reason = reason,
-					     });
-}
-
 static bool escalations_handle(struct op *op, const struct request *rq,
 			       struct response *rs)
 {
@@ -225,7 +214,8 @@ static bool escalations_handle(struct op *op, const struct request *rq,
 	if (!request_path_uuid(op, rq, "id", &id) ||
 	    !body_decode(op, rq, handle_fields, ARRAY_LEN(handle_fields), &in))
 		return false;
-	return move(op, INTERVENTION_HANDLE, id, in.action_taken) &&
+	return intervention_move_by_hand(op, INTERVENTION_HANDLE, id,
+					 auth_actor(op), in.action_taken) &&
 	       (in.outcome == NULL || record_outcome(op, id, in.outcome)) &&
 	       reply_status(op, rs, 200, id);
 }
@@ -250,7 +240,8 @@ static bool escalations_delegate(struct op *op, const struct request *rq,
 	if (!request_path_uuid(op, rq, "id", &id) ||
 	    !body_decode_optional(op, rq, delegate_fields,
 				  ARRAY_LEN(delegate_fields), &in) ||
-	    !move(op, INTERVENTION_DELEGATE, id, in.channel) ||
+	    !intervention_move_by_hand(op, INTERVENTION_DELEGATE, id,
+				       auth_actor(op), in.channel) ||
 	    !db_one(op, &row,
 		    "SELECT user_id, playbook_id, playbook_version,"
 		    " decision_id, reasoning FROM interventions"

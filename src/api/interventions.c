@@ -180,17 +180,6 @@ static bool reply_moved(struct op *op, struct response *rs, const char *id)
 	return reply_row(op, rs, 200, &row);
 }
 
-static bool move(struct op *op, enum intervention_verb verb, const char *id,
-		 const char *reason)
-{
-	return intervention_move_by_hand(op, &(struct intervention_call){
-						 .verb = verb,
-						 .id = id,
-						 .actor = auth_actor(op),
-						 .reason = reason,
-					     });
-}
-
 struct approve_in {
 	int64_t version;
 };
@@ -211,7 +200,7 @@ static bool interventions_approve(struct op *op, const struct request *rq,
 				  ARRAY_LEN(approve_fields), &in))
 		return false;
 	call.version = in.version;
-	return intervention_move_by_hand(op, &call) &&
+	return intervention_move_seen_by_hand(op, &call) &&
 	       reply_moved(op, rs, call.id);
 }
 
@@ -221,7 +210,8 @@ static bool interventions_pause(struct op *op, const struct request *rq,
 	const char *id;
 
 	return request_path_uuid(op, rq, "id", &id) &&
-	       move(op, INTERVENTION_PAUSE, id, NULL) &&
+	       intervention_move_by_hand(op, INTERVENTION_PAUSE, id,
+					 auth_actor(op), NULL) &&
 	       reply_moved(op, rs, id);
 }
 
@@ -242,7 +232,8 @@ static bool interventions_reject(struct op *op, const struct request *rq,
 	if (!request_path_uuid(op, rq, "id", &id) ||
 	    !body_decode(op, rq, reject_fields, ARRAY_LEN(reject_fields), &in))
 		return false;
-	return move(op, INTERVENTION_REJECT, id, in.reason) &&
+	return intervention_move_by_hand(op, INTERVENTION_REJECT, id,
+					 auth_actor(op), in.reason) &&
 	       reply_moved(op, rs, id);
 }
 
@@ -265,7 +256,8 @@ static bool interventions_rollback(struct op *op, const struct request *rq,
 	if (!request_path_uuid(op, rq, "id", &id) ||
 	    !body_decode_optional(op, rq, rollback_fields,
 				  ARRAY_LEN(rollback_fields), &in) ||
-	    !move(op, INTERVENTION_ROLL_BACK, id, in.reason) ||
+	    !intervention_move_by_hand(op, INTERVENTION_ROLL_BACK, id,
+				       auth_actor(op), in.reason) ||
 	    !db_one(op, &row,
 		    "SELECT id, status, channel, w.withdrawn,"
 		    " CASE WHEN w.withdrawn AND channel = 'in_app'"

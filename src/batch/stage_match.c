@@ -15,6 +15,7 @@
 #include "db/sql.h"
 #include "engine/gate.h"
 #include "store/erase.h"
+#include "store/gate_result.h"
 
 #include <stdio.h>
 
@@ -185,11 +186,8 @@ static void columns_take(struct arena *a, const struct gate_matches *m,
 	}
 }
 
-/*
- * Candidates for open gates and for those whom the holdout alone keeps back;
- * gate_results for closed ones, only changes.
- */
-static bool put_matches(struct op *op, const struct columns *m)
+/* Candidates: open gates, and those whom the holdout alone keeps back. */
+static bool put_candidates(struct op *op, const struct columns *m)
 {
 	return db_exec(op, NULL,
 		       "INSERT INTO candidates AS o (tenant_id, user_id,"
@@ -205,20 +203,7 @@ static bool put_matches(struct op *op, const struct columns *m)
 		       ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
 		       ARG_TEXTS(m->users, m->n), ARG_UUIDS(m->playbooks, m->n),
 		       ARG_I64S(m->versions, m->n), ARG_TEXTS(m->closed, m->n),
-		       ARG_BOOLS(m->held_out, m->n)) &&
-	       db_exec(op, NULL,
-		       "INSERT INTO gate_results AS o (tenant_id, user_id,"
-		       " playbook_id, gate, since)"
-		       " SELECT $1, u, p, g, $2 FROM unnest($3::text[],"
-		       " $4::uuid[], $5::text[]) x (u, p, g)"
-		       " WHERE g IS NOT NULL"
-		       " ON CONFLICT (tenant_id, user_id, playbook_id)"
-		       " DO UPDATE SET gate = excluded.gate,"
-		       " since = excluded.since"
-		       " WHERE o.gate <> excluded.gate",
-		       ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
-		       ARG_TEXTS(m->users, m->n), ARG_UUIDS(m->playbooks, m->n),
-		       ARG_TEXTS(m->closed, m->n));
+		       ARG_BOOLS(m->held_out, m->n));
 }
 
 static const struct sql_literal old_row = SQL_LITERAL("o");
@@ -269,8 +254,9 @@ static bool store_matches(struct op *op, const struct chunk *c,
 	struct columns m;
 
 	columns_take(op->arena, matches, &m);
-	return put_matches(op, &m) && drop_gates(op, c, &m) &&
-	       drop_candidates(op, c);
+	return put_candidates(op, &m) &&
+	       gate_results_put(op, m.users, m.playbooks, m.closed, m.n) &&
+	       drop_gates(op, c, &m) && drop_candidates(op, c);
 }
 
 /* Customers of a chunk that get the same: columns of one statement. */

@@ -6,7 +6,7 @@
 
 #include "base/json_out.h"
 #include "base/uuid.h"
-#include "db/db.h"
+#include "store/gate_result.h"
 #include "store/match_queue.h"
 
 #define RULES_MAX 16384
@@ -395,20 +395,8 @@ static bool settle_undecided(struct op *op, struct decide_user *users,
 	}
 	if (stale_n > 0 && !match_queue_put(op, stale, stale_n))
 		return false;
-	return shut.n == 0 ||
-	       db_exec(op, NULL,
-		       "INSERT INTO gate_results AS g (tenant_id, user_id,"
-		       " playbook_id, gate, since)"
-		       " SELECT $1, u, p, g, $4"
-		       " FROM unnest($2::text[], $3::uuid[], $5::text[])"
-		       " x (u, p, g)"
-		       " ON CONFLICT (tenant_id, user_id, playbook_id)"
-		       " DO UPDATE SET gate = excluded.gate,"
-		       " since = excluded.since"
-		       " WHERE g.gate <> excluded.gate",
-		       ARG_I64(op->tenant_id), ARG_TEXTS(shut.users, shut.n),
-		       ARG_UUIDS(shut.playbooks, shut.n), ARG_TIME(op->now_us),
-		       ARG_TEXTS(shut.names, shut.n));
+	return gate_results_put(op, shut.users, shut.playbooks, shut.names,
+				shut.n);
 }
 
 bool decide_chunk(struct op *op, struct decide_tenant *tenant,

@@ -406,8 +406,8 @@ bool intervention_was_refused(const struct op *op)
 		!streq(op->fail.code, "not_found"));
 }
 
-bool intervention_move_by_hand(struct op *op,
-			       const struct intervention_call *call)
+bool intervention_move_seen_by_hand(struct op *op,
+				    const struct intervention_call *call)
 {
 	if (intervention_move_seen(op, call))
 		return true;
@@ -423,6 +423,18 @@ bool intervention_move_by_hand(struct op *op,
 	    db_commit(op))
 		op->fail = found;
 	return false;
+}
+
+bool intervention_move_by_hand(struct op *op, enum intervention_verb verb,
+			       const char *id, const char *actor,
+			       const char *reason)
+{
+	return intervention_move_seen_by_hand(op, &(struct intervention_call){
+						      .verb = verb,
+						      .id = id,
+						      .actor = actor,
+						      .reason = reason,
+						  });
 }
 
 bool interventions_cancel_of_playbook(struct op *op, const char *playbook_id,

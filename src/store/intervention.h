@@ -128,7 +128,11 @@ MUST_CHECK bool intervention_move_seen(struct op *op,
  * first) is written to the audit log as "intervention.refused" and committed.
  */
 MUST_CHECK bool intervention_move_by_hand(struct op *op,
-					  const struct intervention_call *call);
+					  enum intervention_verb verb,
+					  const char *id, const char *actor,
+					  const char *reason);
+MUST_CHECK bool intervention_move_seen_by_hand(
+    struct op *op, const struct intervention_call *call);
 
 /* True when such a move failed because somebody else was first. */
 bool intervention_was_refused(const struct op *op);

@@ -30,8 +30,6 @@ static const char *const severities[] = { "Critical", "High", "Medium", "Low",
 					  NULL };
 static const char *const outcomes[] = { "positive", "negative", "neutral",
 					"pending", NULL };
-static const char *const channels[] = { "email", "in_app", "webhook", "crm",
-					NULL };
 
 /* ------------------------------------------------------------------ list -- */
 
@@ -227,7 +225,7 @@ struct delegate_in {
 };
 
 static const struct field delegate_fields[] = {
-	FIELD_ENUM(struct delegate_in, channel, false, channels),
+	FIELD_ENUM(struct delegate_in, channel, false, intervention_channels),
 };
 
 static bool escalations_delegate(struct op *op, const struct request *rq,

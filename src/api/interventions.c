@@ -26,8 +26,6 @@ static const struct status_word status_words[] = {
 	{ "shadow", "shadow" },	      { "handled", "handled" },
 	{ "delegated", "delegated" }, { NULL, NULL },
 };
-static const char *const channels[] = { "email", "in_app", "webhook", "crm",
-					NULL };
 static const char *const all_channels[] = { "email", "in_app",	 "webhook",
 					    "crm",   "escalate", NULL };
 
@@ -109,7 +107,8 @@ struct intervention_in {
 static const struct field intervention_fields[] = {
 	FIELD_TEXT(struct intervention_in, user_id, true, 1, 255),
 	FIELD_UUID(struct intervention_in, playbook_id, true),
-	FIELD_ENUM(struct intervention_in, channel, true, channels),
+	FIELD_ENUM(struct intervention_in, channel, true,
+		   intervention_channels),
 	FIELD_TEXT(struct intervention_in, message_body, false, 0,
 		   MESSAGE_MAX_BYTES),
 	FIELD_TEXT(struct intervention_in, subject, false, 0, 200,

@@ -11,14 +11,13 @@
 #include "db/db_tx.h"
 #include "http/body.h"
 #include "store/customer.h"
+#include "store/intervention.h"
 
 #include <json-c/linkhash.h>
 
 #define PAGE_CSP                                                               \
 	"default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"   \
 	" base-uri 'none'; frame-ancestors 'none'"
-
-static const char *const channels[] = { "email", "in_app", "webhook", "crm" };
 
 struct preferences_in {
 	bool opted_out, has_opted_out;
@@ -34,9 +33,9 @@ static const struct field preferences_fields[] = {
 /* static: the channel of that name, or NULL. */
 static const char *find_channel(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(channels); i++)
-		if (streq(name, channels[i]))
-			return channels[i];
+	for (size_t i = 0; i < INTERVENTION_CHANNELS; i++)
+		if (streq(name, intervention_channels[i]))
+			return intervention_channels[i];
 	return NULL;
 }
 
@@ -45,9 +44,9 @@ static bool read_channels(struct op *op, struct json_object *in,
 			  struct preferences *ret)
 {
 	const char **off =
-	    ARENA_ARRAY(op->arena, const char *, ARRAY_LEN(channels));
+	    ARENA_ARRAY(op->arena, const char *, INTERVENTION_CHANNELS);
 	const char **on =
-	    ARENA_ARRAY(op->arena, const char *, ARRAY_LEN(channels));
+	    ARENA_ARRAY(op->arena, const char *, INTERVENTION_CHANNELS);
 	bool ok = true;
 
 	ret->off = off;

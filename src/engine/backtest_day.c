@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "db/db.h"
 #include "db/sql.h"
+#include "store/intervention.h"
 
 /* Arguments a statement may hold before the next one begins. */
 #define ARGS_FULL 400
@@ -237,16 +238,15 @@ static bool load_held_out(struct op *op, struct past_chunk *k)
 	return true;
 }
 
-static const char *const channels[] = { "email", "in_app", "webhook", "crm" };
-
 /* Bits of the channels that a playbook may take. */
 static int64_t channels_of(const struct playbook *pb)
 {
 	int64_t bits = 0;
 
 	for (size_t i = 0; i < pb->channels.count; i++)
-		for (size_t n = 0; n < ARRAY_LEN(channels); n++)
-			if (streq(pb->channels.items[i], channels[n]))
+		for (size_t n = 0; n < INTERVENTION_CHANNELS; n++)
+			if (streq(pb->channels.items[i],
+				  intervention_channels[n]))
 				bits |= INT64_C(1) << n;
 	return bits;
 }
@@ -272,7 +272,7 @@ static bool load_reach(struct op *op, struct past_chunk *k)
 		" WHERE tenant_id = $1 AND user_id = ANY ($2)"
 		" ORDER BY user_id",
 		ARG_I64(op->tenant_id), ARG_TEXTS(k->user_ids, k->count),
-		ARG_TEXTS(channels, ARRAY_LEN(channels)),
+		ARG_TEXTS(intervention_channels, INTERVENTION_CHANNELS),
 		ARG_BOOL(email_ready)))
 		return false;
 	db_each (row, &rows) {

@@ -7,6 +7,7 @@
 
 #include "base/json_out.h"
 #include "base/parse.h"
+#include "store/intervention.h"
 
 #include <json-c/linkhash.h>
 
@@ -260,9 +261,8 @@ bool config_quiet_hours(struct op *op, const char *path,
 bool config_channels(struct op *op, const char *path, struct json_object *value,
 		     struct name_list *ret)
 {
-	static const char *const channels[] = { "email", "in_app", "webhook",
-						"crm" };
-	static const struct name_list known = { channels, ARRAY_LEN(channels) };
+	static const struct name_list known = { intervention_channels,
+						INTERVENTION_CHANNELS };
 	size_t n = json_object_is_type(value, json_type_array)
 		       ? json_object_array_length(value)
 		       : 0;

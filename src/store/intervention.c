@@ -10,6 +10,9 @@
 #include "db/db_tx.h"
 #include "store/audit.h"
 
+const char *const intervention_channels[] = { "email", "in_app", "webhook",
+					      "crm", NULL };
+
 #define OPEN_MAX 4
 
 /* An escalation is handled by people, never approved to be sent. */

@@ -57,6 +57,10 @@ MUST_CHECK bool interventions_insert(struct op *op, struct intervention *rows,
  * intervention.c holds from which statuses, to which, and the code when it may
  * not.
  */
+/* What a message can go by, in no order; NULL ends the list. */
+#define INTERVENTION_CHANNELS 4
+extern const char *const intervention_channels[INTERVENTION_CHANNELS + 1];
+
 enum intervention_verb {
 	INTERVENTION_APPROVE,	/* planned → approved: binds text and stage */
 	INTERVENTION_PAUSE,	/* planned, approved → planned, paused_at */

@@ -462,6 +462,19 @@ test("customers with long properties are decided, and their texts checked, a few
 	}
 });
 
+test("conditions as long as they may be, in entry, exit and escalate_when, of several playbooks", async () => {
+	const tenant = await stack.tenant("Wide");
+	const user = await drift(tenant.ingest, new_user("wide"));
+	const all = (more) => ({ all: Array.from({ length: 199 }, (_, i) => ({ event:
+		{ name: `seen_${i % 40}`, within_days: 5 + i, count: { lt: 3 + i } } })), ...more });
+	for (let i = 0; i < 5; i++)
+		await activate(tenant, win_back({ name: `Wide ${i}`, entry_conditions: all({ lifecycle_stage: "at_risk" }),
+			exit_conditions: all({ health: { gt: 100 } }), constraints: { priority: i + 1 },
+			strategy_hints: { escalate_when: all({ health: { gt: 100 } }) } }));
+	await stack.batch({ tenant: tenant.id });
+	assert.equal((await the_intervention(tenant, user)).channel, "email");
+});
+
 test("at the same priority the proven lift decides, not the share of good ends", async () => {
 	const tenant = await stack.tenant("Lift");
 	const user = await drift(tenant.ingest, new_user());

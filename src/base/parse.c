@@ -380,3 +380,29 @@ size_t parse_utf8_len(const char *text)
 		count += ((unsigned char)*text & 0xc0) != 0x80;
 	return count;
 }
+
+/* DerivedCoreProperties.txt of Unicode 15.0. */
+static const struct {
+	unsigned first, last;
+} hidden[] = {
+	{ 0xad, 0xad },	      { 0x34f, 0x34f },	    { 0x61c, 0x61c },
+	{ 0x115f, 0x1160 },   { 0x17b4, 0x17b5 },   { 0x180b, 0x180f },
+	{ 0x200b, 0x200f },   { 0x202a, 0x202e },   { 0x2060, 0x206f },
+	{ 0x3164, 0x3164 },   { 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },
+	{ 0xffa0, 0xffa0 },   { 0xfff0, 0xfff8 },   { 0x1bca0, 0x1bca3 },
+	{ 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
+};
+
+size_t parse_hidden_len(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t n = *p < 0x80 ? 0 : utf8_sequence(p, strnlen(text, 4));
+	unsigned code = n == 0 ? 0 : *p & (0x7fu >> n);
+
+	for (size_t i = 1; i < n; i++)
+		code = code << 6 | (p[i] & 0x3fu);
+	for (size_t i = 0; n > 0 && i < ARRAY_LEN(hidden); i++)
+		if (code >= hidden[i].first && code <= hidden[i].last)
+			return n;
+	return 0;
+}

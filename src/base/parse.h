@@ -49,4 +49,12 @@ size_t parse_utf8_prefix(const char *bytes, size_t len);
 /* Number of code points in well-formed UTF-8. */
 size_t parse_utf8_len(const char *text);
 
+/*
+ * Bytes of the character at the start of text when it is one that shows
+ * nothing and may hide or turn round what stands beside it (Unicode's
+ * Default_Ignorable_Code_Point: soft hyphens, joiners, directions, fillers,
+ * variations, tags); else 0, also at the end and for malformed UTF-8.
+ */
+size_t parse_hidden_len(const char *text);
+
 #endif

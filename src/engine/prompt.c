@@ -23,28 +23,6 @@ bool prompt_load(struct op *op, struct prompt_texts *ret)
 
 /* --------------------------------------------------------------- writing -- */
 
-/* Bytes of a character that shows nothing and may hide text; 0: none. */
-static size_t hidden_len(const unsigned char *p)
-{
-	/*
-	 * U+200B-200F, U+202A-202E, U+2060-206F, U+FE00-FE0F, U+FEFF, tags
-	 * U+E0000-E007F and variations U+E0100-E01EF
-	 */
-	if (p[0] == 0xe2 && p[1] == 0x80 &&
-	    ((p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xaa && p[2] <= 0xae)))
-		return 3;
-	if (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa0 && p[2] <= 0xaf)
-		return 3;
-	if (p[0] == 0xef && p[1] == 0xb8 && p[2] >= 0x80 && p[2] <= 0x8f)
-		return 3;
-	if (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf)
-		return 3;
-	if (p[0] == 0xf3 && p[1] == 0xa0 &&
-	    (p[2] == 0x80 || p[2] == 0x81 || (p[2] >= 0x84 && p[2] <= 0x87)))
-		return 4;
-	return 0;
-}
-
 /* Bytes of a control character, U+0080-009F among them; 0: none. */
 static size_t control_len(const unsigned char *p)
 {
@@ -60,7 +38,7 @@ static const char *clean(struct op *op, const char *text, size_t max)
 	const unsigned char *p = (const unsigned char *)text;
 
 	while (*p != '\0' && (size_t)(end - out) < max) {
-		size_t hidden = hidden_len(p);
+		size_t hidden = parse_hidden_len((const char *)p);
 
 		if (hidden > 0) {
 			p += hidden;
@@ -419,7 +397,7 @@ static bool is_clean(const char *text)
 {
 	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
 		if ((*p < ' ' && *p != '\n' && *p != '\t') || *p == 0x7f ||
-		    hidden_len(p) > 0)
+		    parse_hidden_len((const char *)p) > 0)
 			return false;
 	return true;
 }

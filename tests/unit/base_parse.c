@@ -358,6 +358,55 @@ START_TEST(utf8_lengths)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	size_t len;
+} hidden[] = {
+	/* soft hyphen, joiner of graphemes, Arabic mark, Hangul fillers */
+	{ "\xc2\xad", 2 },
+	{ "\xcd\x8f", 2 },
+	{ "\xd8\x9c", 2 },
+	{ "\xe1\x85\x9f", 3 },
+	{ "\xe1\x85\xa0", 3 },
+	{ "\xe3\x85\xa4", 3 },
+	{ "\xef\xbe\xa0", 3 },
+	{ "\xe1\xa0\x8e", 3 },
+	/* the first and the last of a range, and their neighbours */
+	{ "\xe2\x80\x8a", 0 },
+	{ "\xe2\x80\x8b", 3 },
+	{ "\xe2\x80\x8f", 3 },
+	{ "\xe2\x80\x90", 0 },
+	{ "\xe2\x80\xaa", 3 },
+	{ "\xe2\x80\xae", 3 },
+	{ "\xe2\x80\xaf", 0 },
+	{ "\xe2\x81\x9f", 0 },
+	{ "\xe2\x81\xa0", 3 },
+	{ "\xe2\x81\xaf", 3 },
+	{ "\xe2\x81\xb0", 0 },
+	{ "\xef\xb8\x80", 3 },
+	{ "\xef\xb8\x90", 0 },
+	{ "\xef\xbb\xbf", 3 },
+	{ "\xf3\xa0\x80\x80x", 4 },
+	{ "\xf3\xa0\x81\xa7", 4 },
+	{ "\xf3\xa0\x87\xaf", 4 },
+	{ "\xf3\xa1\x80\x80", 0 },
+	{ "", 0 },
+	{ "a\xc2\xad", 0 },
+	{ "\xc3\xa4", 0 },
+	{ "\xf0\x9f\x98\x80", 0 },
+	/* no whole character */
+	{ "\xad", 0 },
+	{ "\xc2", 0 },
+	{ "\xe2\x80", 0 },
+	{ "\xf3\xa0\x80", 0 },
+};
+
+START_TEST(hidden_characters)
+{
+	ck_assert_uint_eq(parse_hidden_len(hidden[_i].text), hidden[_i].len);
+}
+END_TEST
+
 void base_add_parse(Suite *suite)
 {
 	TCase *tc = base_case("parse");
@@ -377,5 +426,6 @@ void base_add_parse(Suite *suite)
 	tcase_add_test(tc, email_lengths);
 	tcase_add_loop_test(tc, utf8_forms, 0, ARRAY_LEN(utf8));
 	tcase_add_test(tc, utf8_lengths);
+	tcase_add_loop_test(tc, hidden_characters, 0, ARRAY_LEN(hidden));
 	suite_add_tcase(suite, tc);
 }

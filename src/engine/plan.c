@@ -48,6 +48,8 @@ struct values {
 	const struct plan_customer *customer;
 	const struct plan_tenant *tenant;
 	const struct playbook *playbook;
+	const struct name_list *allowed; /* NULL: all */
+	bool refused;			 /* one that is not allowed */
 };
 
 static const char *first_word(struct op *op, const char *text)
@@ -94,6 +96,10 @@ static const char *value_of(void *context, const char *name)
 		{ "cta_url", v->playbook->cta_url },
 	};
 
+	if (v->allowed != NULL && !name_list_has(v->allowed, name)) {
+		v->refused = true;
+		return NULL;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (streq(name, texts[i].name))
 			return texts[i].value;
@@ -105,14 +111,18 @@ static const char *value_of(void *context, const char *name)
 	return NULL;
 }
 
-/* NULL when the values make it too long: a text cut short is no text. */
+/*
+ * NULL when the values make it too long: a text cut short is no text; or a
+ * placeholder is not allowed.
+ */
 static char *fill(struct op *op, struct values *v, const char *source)
 {
 	struct str out;
 
 	str_init(&out, op->arena, MESSAGE_MAX);
 	template_write(op->arena, &out, source, TEMPLATE_TEXT, value_of, v);
-	return str_ok(&out) ? arena_strdup(op->arena, out.bytes) : NULL;
+	return str_ok(&out) && !v->refused ? arena_strdup(op->arena, out.bytes)
+					   : NULL;
 }
 
 /* A subject goes into a mail header: values may hold line ends. */
@@ -127,9 +137,14 @@ static char *fill_line(struct op *op, struct values *v, const char *source)
 }
 
 const char *plan_fill(struct op *op, const struct plan_input *in,
-		      const char *text, bool one_line)
+		      const char *text, const struct name_list *allowed,
+		      bool one_line)
 {
-	struct values v = { op, in->customer, in->tenant, in->playbook };
+	struct values v = { .op = op,
+			    .customer = in->customer,
+			    .tenant = in->tenant,
+			    .playbook = in->playbook,
+			    .allowed = allowed };
 
 	return one_line ? fill_line(op, &v, text) : fill(op, &v, text);
 }
@@ -139,7 +154,9 @@ void plan_message(struct op *op, const struct plan_customer *customer,
 		  const char *channel, const char **ret_subject,
 		  const char **ret_message)
 {
-	struct values v = { op, customer, tenant, pb };
+	struct values v = {
+		.op = op, .customer = customer, .tenant = tenant, .playbook = pb
+	};
 	const char *subject, *message;
 	size_t i = 0;
 

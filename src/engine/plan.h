@@ -72,11 +72,13 @@ void plan_builtin(struct op *op, const struct plan_input *in,
 struct name_list plan_channels(struct op *op, const struct plan_input *in);
 
 /*
- * arena: text with its placeholders filled for the customer, NULL when that
- * makes it longer than 200,000 bytes. one_line: for a mail's header.
+ * arena: text with its placeholders filled for the customer. NULL when it
+ * has one that is not among allowed, or grows longer than 200,000 bytes.
+ * one_line: for a mail's header.
  */
 const char *plan_fill(struct op *op, const struct plan_input *in,
-		      const char *text, bool one_line);
+		      const char *text, const struct name_list *allowed,
+		      bool one_line);
 
 /*
  * arena: subject and message of a playbook for a customer and channel, with

@@ -276,6 +276,9 @@ static const char *data_of(struct op *op, const struct prompt_input *in,
 	return str_ok(&out) ? out.bytes : NULL;
 }
 
+/* What a model's text may leave to be filled: what it is not told. */
+static const char *const slot_names[] = { "name", "company" };
+
 struct slots {
 	const struct prompt_input *in;
 	const char *data;
@@ -425,10 +428,11 @@ static bool read_message(struct op *op, const struct plan_input *in,
 {
 	const char *message = trimmed(op, json_get_text(root, "message", NULL));
 	const char *subject = trimmed(op, json_get_text(root, "subject", NULL));
+	const struct name_list slots = { slot_names, ARRAY_LEN(slot_names) };
 
 	if (!is_good_text(message, PROMPT_MESSAGE_MAX) || *message == '\0')
 		return false;
-	ret->message = plan_fill(op, in, message, false);
+	ret->message = plan_fill(op, in, message, &slots, false);
 	if (!streq(ret->channel, "email"))
 		return ret->message != NULL;
 	if (subject == NULL || *subject == '\0') {
@@ -440,7 +444,7 @@ static bool read_message(struct op *op, const struct plan_input *in,
 	}
 	if (!is_good_text(subject, SUBJECT_MAX) || strchr(subject, '\n'))
 		return false;
-	ret->subject = plan_fill(op, in, subject, true);
+	ret->subject = plan_fill(op, in, subject, &slots, true);
 	return ret->message != NULL && ret->subject != NULL;
 }
 

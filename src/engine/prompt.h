@@ -41,9 +41,10 @@ MUST_CHECK bool prompt_write(struct op *op, const struct prompt_input *in,
 			     const char **ret_schema);
 
 /*
- * Reads the model's JSON into a plan; placeholders filled. "bad_answer" when
- * it does not fit what was offered, else NULL. A wait has the reason
- * "model_wait".
+ * Reads the model's JSON into a plan; placeholders filled: name and company,
+ * as any other would tell what the tenant keeps from the model.
+ * "bad_answer" when it does not fit what was offered, else NULL. A wait has
+ * the reason "model_wait".
  */
 const char *prompt_read(struct op *op, const struct plan_input *in,
 			const char *json, struct plan_result *ret);

@@ -198,6 +198,9 @@ const rejected = {
 	"half a character": (d) => JSON.stringify(d).replace("the model", "\\ud800"),
 	"hidden characters": (d) => ({ ...d, message: "Hi \u202eabc" }),
 	"a subject of two lines": (d) => ({ ...d, subject: "a\nBcc: x@evil.example" }),
+	"a slot of its own": (d) => ({ ...d, message: "Hi there, your key is {{api_key}}, keep it." }),
+	"a property in a slot": (d) => ({ ...d, message: "Hi there, {{properties.internal_note}}, you." }),
+	"an address in a slot of the subject": (d) => ({ ...d, subject: "For {{email|you}}" }),
 	"a message without end": (d) => ({ ...d, message: "x".repeat(30000) }),
 	"no JSON at all": () => "I would rather not.",
 	"JSON that is cut": (d) => JSON.stringify(d).slice(0, 60),
@@ -340,7 +343,6 @@ const harmful = {
 		"addresses"],
 	"another's address": ["Hi there, please write to boss@evil.example about this.", "addresses"],
 	"an offer of its own": ["Hi there, we give you a discount of 90 % from today on.", "offers"],
-	"a slot of its own": ["Hi there, your key is {{api_key}}, keep it in a safe place.", "placeholders"],
 };
 
 test("what the model writes passes the checks of every message, or waits", async () => {
@@ -364,6 +366,17 @@ test("what the model writes passes the checks of every message, or waits", async
 	assert.match(mail.text, /<script>alert\(1\)<\/script> & <b>more/);
 	assert.match(mail.html, /&lt;script&gt;alert\(1\)&lt;\/script&gt; &amp; &lt;b&gt;more/);
 	assert.doesNotMatch(mail.html, /<script|<b>more/);
+});
+
+test("no text of the model tells what the tenant keeps from it", async () => {
+	const { tenant, user } = await decided({ approval: "full_auto", traits: { internal_note: "do not tell" },
+		plan: [{ decide: (d) => ({ ...d, message: "Hi {{name|there}}, {{properties.internal_note}}: your reports." }) }] });
+	await fell_back(tenant, "model_bad_answer", 3);
+	const mails = stack.mails().filter((raw) => raw.includes(`${user}@`));
+	assert.equal(mails.length, 1);
+	const { text } = await simpleParser(mails[0]);
+	assert.match(text, /your reports are waiting/);
+	assert.doesNotMatch(text, /do not tell/);
 });
 
 test("many calls at once, no more than the settings allow", async () => {

@@ -9,6 +9,7 @@ Suite *layer_suite(void);
 /* Parts of the engine's suite, each adding its cases. */
 void condition_cases(Suite *suite);
 void plan_cases(Suite *suite);
+void prompt_cases(Suite *suite);
 void score_cases(Suite *suite);
 
 #endif

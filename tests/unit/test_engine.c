@@ -385,5 +385,6 @@ Suite *layer_suite(void)
 	condition_cases(suite);
 	score_cases(suite);
 	plan_cases(suite);
+	prompt_cases(suite);
 	return suite;
 }

@@ -419,6 +419,12 @@ static bool is_servers_fault(const char *trouble)
 	return false;
 }
 
+static bool is_open(const struct op *op, const struct llm_breaker *b)
+{
+	return b->failures >= LLM_BREAKER_FAILURES &&
+	       b->open_until_us > op->now_us;
+}
+
 static void note_result(struct op *op, struct llm_breaker *b,
 			const char *trouble)
 {
@@ -428,6 +434,9 @@ static void note_result(struct op *op, struct llm_breaker *b,
 		*b = (struct llm_breaker){ .failures = 0 };
 		return;
 	}
+	/* It was sent before the breaker opened, and tells nothing new. */
+	if (is_open(op, b))
+		return;
 	b->failures++;
 	if (b->failures < LLM_BREAKER_FAILURES)
 		return;
@@ -436,12 +445,6 @@ static void note_result(struct op *op, struct llm_breaker *b,
 		wait_us *= 2;
 	b->open_until_us =
 	    op->now_us + (wait_us < BREAKER_MAX_US ? wait_us : BREAKER_MAX_US);
-}
-
-static bool is_open(const struct op *op, const struct llm_breaker *b)
-{
-	return b->failures >= LLM_BREAKER_FAILURES &&
-	       b->open_until_us > op->now_us;
 }
 
 /* Behind an open breaker's time one call alone shows how it stands. */

@@ -18,7 +18,8 @@
  *
  * The breaker: after LLM_BREAKER_FAILURES calls in a row that failed by the
  * server no more are sent for a minute, doubling up to 15; then one alone
- * goes first. Its state lives in model_state, one row a host of the model.
+ * goes first. What was under way when it opened does not count once more.
+ * Its state lives in the one row of model_state.
  */
 #ifndef ENGINE_LLM_H
 #define ENGINE_LLM_H

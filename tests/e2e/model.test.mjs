@@ -433,6 +433,23 @@ test("the breaker: after five failures none is asked, later one alone goes first
 	await batch();
 });
 
+test("the breaker opens for a minute, whatever was under way just then", async () => {
+	const { tenant } = await decided({ people: 20, env: { RETIVO_LLM_PARALLEL: "8" },
+		plan: [{ status: 401, delay: 500 }] });
+	/* The fifth that fails opens it, with up to seven beside it. */
+	const asked = model.calls.length;
+	assert.ok(asked >= 8 && asked <= 12, `${asked}`);
+	assert.equal((await decisions(tenant)).filter((d) => d.note === "model_unauthorized").length, asked);
+	const [state] = await stack.sql("select failures, extract(epoch from open_until - at)::int" +
+		" as seconds from model_state");
+	assert.deepEqual(state, { failures: 5, seconds: 60 });
+	const early = await decided({ options: { now: at(0.5 * 60e3) } });
+	assert.equal(model.calls.length, 0);
+	await fell_back(early.tenant, "model_breaker_open");
+	const later = await decided({ options: { now: at(1.5 * 60e3) } });
+	await modelled(later.tenant);
+});
+
 test("the day's tokens: when they are used up the built-in planner goes on", async () => {
 	const { tenant, batch } = await decided({ people: 8,
 		config: { model: { daily_tokens: 12000 } } });

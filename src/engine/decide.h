@@ -60,7 +60,8 @@ struct decide_calls {
 	bool asked;
 	struct decide_call *items; /* by user_id */
 	size_t count, to_send;
-	int64_t tokens; /* reckoned for those to send */
+	int64_t tokens;	     /* reckoned for those to send */
+	int64_t tokens_left; /* of the tenant's day, before them */
 	struct llm_breaker breaker;
 };
 

@@ -8,9 +8,6 @@
 #include "base/config.h"
 #include "db/db.h"
 
-/* Tokens are reckoned before a call, for the day's limit: bytes a token. */
-#define BYTES_PER_TOKEN 3
-
 /* ---------------------------------------------------------------- asking -- */
 
 /* What would be asked; false: nothing can be. */
@@ -46,7 +43,6 @@ void decide_question(struct op *op, const struct decide_tenant *tenant,
 		     const char *id)
 {
 	struct decide_call *call = &calls->items[calls->count];
-	int64_t tokens;
 
 	if (!is_for_model(user))
 		return;
@@ -58,13 +54,12 @@ void decide_question(struct op *op, const struct decide_tenant *tenant,
 		user->trouble = call->trouble = "too_large";
 		return;
 	}
-	tokens = (int64_t)call->llm.sent_len / BYTES_PER_TOKEN +
-		 op->config->llm_max_tokens;
-	if (calls->tokens + tokens > tenant->tokens_left) {
+	calls->tokens_left = tenant->tokens_left;
+	if (calls->tokens + call->llm.tokens_most > calls->tokens_left) {
 		user->trouble = call->trouble = "budget";
 		return;
 	}
-	calls->tokens += tokens;
+	calls->tokens += call->llm.tokens_most;
 	calls->to_send++;
 }
 
@@ -107,6 +102,7 @@ bool decide_ask(struct op *op, struct decide_calls *calls, int64_t within_ms,
 		.attempts = within_ms > 0 ? 1 : 0,
 		.timeout_ms = within_ms,
 		.within_ms = within_ms,
+		.tokens_left = calls->tokens_left,
 		.breaker = &calls->breaker,
 		.tick = tick,
 	};

@@ -20,7 +20,7 @@
 #define BREAKER_US	US_PER_MINUTE
 #define BREAKER_MAX_US	(15 * US_PER_MINUTE)
 #define HEADERS_MAX	6
-#define BYTES_PER_TOKEN 3 /* where a server tells no usage */
+#define BYTES_PER_TOKEN 3 /* where no server tells how many */
 
 struct provider {
 	const char *name, *url, *path;
@@ -307,6 +307,8 @@ void llm_write(struct op *op, struct llm_call *call)
 	json_close(&j);
 	call->sent = out.bytes;
 	call->sent_len = out.len;
+	call->tokens_most =
+	    (int64_t)out.len / BYTES_PER_TOKEN + op->config->llm_max_tokens;
 }
 
 /* Local servers put JSON between fences, or thoughts before it. */
@@ -392,7 +394,8 @@ struct sending {
 	const struct provider *provider;
 	const char *url;
 	const char *headers[HEADERS_MAX];
-	int64_t give_up_us; /* by clock_monotonic(); INT64_MAX: never */
+	int64_t give_up_us;  /* by clock_monotonic(); INT64_MAX: never */
+	int64_t tokens_left; /* that no attempt has or may still take */
 	size_t running, left;
 	bool broken_off;
 };
@@ -559,14 +562,28 @@ static const char *take_answer(struct op *op, struct sending *s,
 	return s->many->take(op, call, json, s->many->ctx);
 }
 
+/*
+ * An attempt has ended: it leaves what it did not take. True when another
+ * one may take as much.
+ */
+static bool pay(struct sending *s, const struct llm_call *call, int64_t tokens)
+{
+	if (s->many->tokens_left == INT64_MAX)
+		return true;
+	s->tokens_left += call->tokens_most - tokens;
+	return s->tokens_left >= call->tokens_most;
+}
+
 static void on_done(struct op *op, void *ctx, void *item,
 		    const struct http_answer *answer)
 {
 	struct sending *s = ctx;
 	struct llm_call *call = item;
 	int most = s->many->attempts ? s->many->attempts : LLM_ATTEMPTS;
+	int64_t before = call->tokens_in + call->tokens_out;
 	bool again = false;
 	const char *trouble = take_answer(op, s, call, answer, &again);
+	bool paid = pay(s, call, call->tokens_in + call->tokens_out - before);
 	int64_t wait_us = backoff_us(op, call, answer);
 	int64_t due_us = clock_monotonic() + wait_us;
 
@@ -574,12 +591,13 @@ static void on_done(struct op *op, void *ctx, void *item,
 	call->ms += answer->ms;
 	s->running--;
 	/* Some ask for hours; the tenant's lease is held so long. */
-	if (trouble == NULL || !again || call->attempts >= most ||
+	if (trouble == NULL || !again || !paid || call->attempts >= most ||
 	    wait_us > WAIT_MAX_US || due_us > s->give_up_us) {
 		note_result(op, s->breaker, trouble);
 		end_call(s, call, trouble);
 		return;
 	}
+	s->tokens_left -= call->tokens_most;
 	call->trouble = trouble;
 	call->due_us = due_us;
 }
@@ -647,6 +665,9 @@ bool llm_send_many(struct op *op, const struct llm_many *many)
 				  .tick = on_tick };
 	size_t n = 0;
 
+	s.tokens_left = many->tokens_left;
+	for (size_t i = 0; i < many->count; i++)
+		s.tokens_left -= many->calls[i].tokens_most;
 	if (many->within_ms > 0)
 		s.give_up_us = clock_monotonic() + many->within_ms * 1000;
 	s.url = url_of(op, s.provider);

@@ -14,7 +14,8 @@
  * sent, else 408, 409, 429, 500 and above, and no answer at all are tried
  * again after retry-after-ms, Retry-After, or 0.5 s doubling to 8 s with
  * jitter; a refusal, a cut and a bad answer are tried again as well. A limit
- * of spending is not, nor what asks for a wait of more than a minute.
+ * of spending is not, nor what asks for a wait of more than a minute. Each
+ * attempt is paid for, so none begins that the tokens left do not cover.
  *
  * The breaker: after LLM_BREAKER_FAILURES calls in a row that failed by the
  * server no more are sent for a minute, doubling up to 15; then one alone
@@ -38,6 +39,7 @@ struct llm_call {
 	/* out, arena */
 	const char *sent; /* exact bytes of the body */
 	size_t sent_len;
+	int64_t tokens_most;  /* of one attempt, as reckoned before it */
 	const char *received; /* of the last answer; NULL: none came */
 	size_t received_len;
 	const char *trouble; /* static slug; NULL: the answer is good */
@@ -69,6 +71,8 @@ struct llm_many {
 	int attempts;	    /* at most; 0: LLM_ATTEMPTS */
 	int64_t timeout_ms; /* of one attempt; 0: the setting */
 	int64_t within_ms;  /* no attempt begins after this; 0: no limit */
+	/* For all attempts, and enough for the first of each; or INT64_MAX. */
+	int64_t tokens_left;
 	struct llm_breaker *breaker;
 	/* May be NULL: called at least each second; false breaks off. */
 	bool (*tick)(struct op *op, void *ctx);
@@ -77,7 +81,7 @@ struct llm_many {
 /* True when a model is set. */
 bool llm_is_configured(const struct config *config);
 
-/* arena: the exact body of a call. Needs a model. */
+/* arena: the exact body of a call, and tokens_most. Needs a model. */
 void llm_write(struct op *op, struct llm_call *call);
 
 /*

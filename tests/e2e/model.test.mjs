@@ -467,6 +467,27 @@ test("the day's tokens: when they are used up the built-in planner goes on", asy
 	assert.deepEqual((await decisions(none.tenant)).map((d) => d.note), ["model_budget", "model_budget"]);
 });
 
+test("the day's tokens cover the next attempt as well, or there is none", async () => {
+	const bad = { change: (a) => ({ ...a, content: [], usage: { input_tokens: 6000, output_tokens: 0 } }) };
+	const plan = [bad];
+	const tokens = async (tenant) => (await calls_of(tenant)).map((c) => Number(c.tokens_in));
+	const tight = await decided({ plan, config: { model: { daily_tokens: 9000 } } });
+	await fell_back(tight.tenant, "model_bad_answer", 1);
+	assert.deepEqual(await tokens(tight.tenant), [6000]);
+	const wider = await decided({ plan, config: { model: { daily_tokens: 15000 } } });
+	await fell_back(wider.tenant, "model_bad_answer", 2);
+	const wide = await decided({ plan, config: { model: { daily_tokens: 90000 } } });
+	await fell_back(wide.tenant, "model_bad_answer", 3);
+	/* What is not billed takes nothing. */
+	const unpaid = await decided({ plan: [{ status: 500 }], config: { model: { daily_tokens: 9000 } } });
+	await fell_back(unpaid.tenant, "model_overloaded", 3);
+	/* What others may still need is not there for a second attempt. */
+	const many = await decided({ people: 3, plan: [bad, { delay: 1000 }, { delay: 1000 }],
+		env: { RETIVO_LLM_PARALLEL: "3", RETIVO_LLM_MAX_TOKENS: "3000" }, config: { model: { daily_tokens: 14500 } } });
+	assert.equal(model.calls.length, 3);
+	assert.deepEqual((await decisions(many.tenant)).map((d) => d.note).filter(Boolean), ["model_bad_answer"]);
+});
+
 test("a playbook's day is over: the model is asked about the next one", async () => {
 	const tenant = await stack.tenant("Acme");
 	for (let i = 0; i < 3; i++)

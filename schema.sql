@@ -68,7 +68,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(17, 'versions of messages'),
 	(18, 'events by source'),
 	(19, 'repeated messages'),
-	(20, 'room in customers');
+	(20, 'room in customers'),
+	(24, 'answers of each attempt');
 
 -- ---------------------------------------------------------------- global --
 
@@ -613,8 +614,8 @@ CREATE TABLE model_calls (
 	purpose text NOT NULL CHECK (purpose IN ('decide', 'dry_run')),
 	model text NOT NULL,
 	sent bytea,               -- NULL: erased
-	received bytea,           -- of the last attempt; NULL: none came
-	status integer,           -- HTTP, of the last attempt
+	received bytea[],         -- one an attempt, null where none came; NULL: erased
+	status integer,           -- HTTP, of the last attempt; NULL: none came
 	trouble text,             -- engine/llm.h; NULL: a good answer
 	attempts integer NOT NULL,
 	tokens_in bigint NOT NULL,

@@ -455,6 +455,19 @@ static const char resends[] =
 static const char room[] = "ALTER TABLE customers SET (fillfactor = 50);\n";
 
 /*
+ * There was one answer a call: the last that came. Where the last attempt had
+ * none it was that of an earlier one.
+ */
+static const char model_attempts[] =
+    "ALTER TABLE model_calls ALTER received TYPE bytea[] USING CASE\n"
+    "WHEN received IS NOT NULL AND status IS NULL AND attempts > 1\n"
+    "THEN array_fill(NULL::bytea, ARRAY[attempts - 2]) || received\n"
+    "|| NULL::bytea WHEN received IS NOT NULL\n"
+    "THEN array_fill(NULL::bytea, ARRAY[attempts - 1]) || received\n"
+    "WHEN user_id IS NOT NULL\n"
+    "THEN array_fill(NULL::bytea, ARRAY[attempts]) END;\n";
+
+/*
  * Once released a step never changes. schema.sql holds the sum of all steps
  * and inserts every version's row.
  */
@@ -479,6 +492,7 @@ static const struct step steps[] = {
 	{ 18, "events by source", source_minutes, false },
 	{ 19, "repeated messages", resends, false },
 	{ 20, "room in customers", room, false },
+	{ 24, "answers of each attempt", model_attempts, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

@@ -98,8 +98,9 @@ static bool load_messages(struct op *op, const char *user_id, struct copy *ret)
 	       db_rows(op, &ret->model_calls,
 		       "SELECT id, at, purpose, model,"
 		       " convert_from(sent, 'UTF8') AS sent,"
-		       " encode(received, 'escape') AS received"
-		       " FROM model_calls"
+		       " to_jsonb(ARRAY(SELECT encode(r, 'escape')"
+		       " FROM unnest(received) WITH ORDINALITY x (r, n)"
+		       " ORDER BY n)) AS received FROM model_calls"
 		       " WHERE tenant_id = $1 AND user_id = $2"
 		       " ORDER BY at, id",
 		       ARG_I64(op->tenant_id), ARG_TEXT(user_id));

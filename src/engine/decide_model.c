@@ -197,7 +197,11 @@ static bool store_call(struct op *op, const struct decide_call *call,
 		       const char *purpose)
 {
 	const struct llm_call *llm = &call->llm;
+	struct db_bytes received[LLM_ATTEMPTS];
 
+	for (int i = 0; i < llm->attempts; i++)
+		received[i] = (struct db_bytes){ llm->answers[i].body,
+						 llm->answers[i].len };
 	/* Erased while it was under way: only the count stays. */
 	return db_exec(
 	    op, NULL,
@@ -205,7 +209,7 @@ static bool store_call(struct op *op, const struct decide_call *call,
 	    " model, sent, received, status, trouble, attempts, tokens_in,"
 	    " tokens_out, ms) SELECT $1, $2, c.user_id, $4, $5, $6,"
 	    " CASE WHEN c.user_id IS NOT NULL THEN $7::bytea END,"
-	    " CASE WHEN c.user_id IS NOT NULL THEN $8::bytea END,"
+	    " CASE WHEN c.user_id IS NOT NULL THEN $8::bytea[] END,"
 	    " nullif($9::bigint, 0)::integer, $10, $11::bigint::integer, $12,"
 	    " $13, $14 FROM (SELECT $3::text AS u) x LEFT JOIN customers c"
 	    " ON c.tenant_id = $1 AND c.user_id = x.u",
@@ -213,7 +217,7 @@ static bool store_call(struct op *op, const struct decide_call *call,
 	    ARG_TIME(op->now_us), ARG_TEXT(purpose),
 	    ARG_TEXT(op->config->llm_model),
 	    ARG_BYTES(llm->sent, llm->sent_len),
-	    ARG_BYTES(llm->received, llm->received_len), ARG_I64(llm->status),
+	    ARG_BYTESS(received, (size_t)llm->attempts), ARG_I64(llm->status),
 	    ARG_TEXT(call->trouble), ARG_I64(llm->attempts),
 	    ARG_I64(llm->tokens_in), ARG_I64(llm->tokens_out),
 	    ARG_I64(llm->ms));

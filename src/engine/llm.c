@@ -10,6 +10,7 @@
 #include "base/json_out.h"
 #include "net/http_client.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define BODY_MAX	(1u << 20)
@@ -541,10 +542,9 @@ static const char *take_answer(struct op *op, struct sending *s,
 	const char *json = NULL, *trouble;
 
 	call->status = answer->status;
-	if (answer->status > 0) {
-		call->received = answer->body;
-		call->received_len = answer->body_len;
-	}
+	if (answer->status > 0)
+		call->answers[call->attempts - 1] =
+		    (struct llm_answer){ answer->body, answer->body_len };
 	if (answer->status != 200)
 		return trouble_of(op, answer, ret_again);
 	*ret_again = true;
@@ -665,6 +665,7 @@ bool llm_send_many(struct op *op, const struct llm_many *many)
 				  .tick = on_tick };
 	size_t n = 0;
 
+	assert(many->attempts <= LLM_ATTEMPTS);
 	s.tokens_left = many->tokens_left;
 	for (size_t i = 0; i < many->count; i++)
 		s.tokens_left -= many->calls[i].tokens_most;

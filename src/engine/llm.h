@@ -31,6 +31,11 @@
 #define LLM_BREAKER_FAILURES 5
 #define LLM_ANSWER_MAX	     (256 * 1024)
 
+struct llm_answer {
+	const char *body; /* exact bytes; NULL: none came */
+	size_t len;
+};
+
 struct llm_call {
 	const char *system, *user;
 	const char *schema; /* JSON Schema of the answer, an object */
@@ -39,14 +44,13 @@ struct llm_call {
 	/* out, arena */
 	const char *sent; /* exact bytes of the body */
 	size_t sent_len;
-	int64_t tokens_most;  /* of one attempt, as reckoned before it */
-	const char *received; /* of the last answer; NULL: none came */
-	size_t received_len;
+	int64_t tokens_most; /* of one attempt, as reckoned before it */
 	const char *trouble; /* static slug; NULL: the answer is good */
-	int status;	     /* HTTP, of the last answer; 0: none */
+	int status;	     /* HTTP, of the last attempt; 0: no answer */
 	int attempts;	     /* 0: not sent */
-	int64_t tokens_in, tokens_out; /* of all attempts */
-	int64_t ms;		       /* of all attempts, without waits */
+	struct llm_answer answers[LLM_ATTEMPTS]; /* of each of them */
+	int64_t tokens_in, tokens_out;		 /* of all attempts */
+	int64_t ms; /* of all attempts, without waits */
 
 	/* llm_send_many() alone */
 	int64_t due_us; /* by clock_monotonic() */
@@ -68,7 +72,7 @@ struct llm_many {
 	size_t count;
 	llm_take_fn take;
 	void *ctx;
-	int attempts;	    /* at most; 0: LLM_ATTEMPTS */
+	int attempts;	    /* at most, up to LLM_ATTEMPTS; 0: that */
 	int64_t timeout_ms; /* of one attempt; 0: the setting */
 	int64_t within_ms;  /* no attempt begins after this; 0: no limit */
 	/* For all attempts, and enough for the first of each; or INT64_MAX. */

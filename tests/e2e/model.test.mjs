@@ -158,6 +158,39 @@ test("retivo-admin egress prints exactly what was sent, and what came", async ()
 	assert.match(erased.stderr, /erased/);
 });
 
+test("each attempt's answer is kept, as it came, until the customer is erased", async () => {
+	const bad = { change: (a) => ({ ...a, id: "msg_bad", content: [] }) };
+	const { tenant, user } = await decided({ plan: [bad,
+		{ status: 529, type: "overloaded_error", headers: { "retry-after-ms": "100" } }, {}] });
+	const { id } = await modelled(tenant);
+	const egress = (id, ...args) => stack.admin(["egress", id, ...args], { check: false });
+	assert.match((await egress(id, "--attempts")).stdout,
+		/^attempt 1: \d+ bytes\nattempt 2: \d+ bytes\nattempt 3: \d+ bytes\n$/);
+	const answers = await Promise.all([1, 2, 3].map(async (n) =>
+		JSON.parse((await egress(id, "--attempt", String(n))).stdout)));
+	assert.deepEqual(answers.map((a) => a.id ?? a.error.type), ["msg_bad", "overloaded_error", "msg_1"]);
+	assert.equal(JSON.parse((await egress(id, "--received")).stdout).id, "msg_1");
+	assert.match((await egress(id, "--attempt", "4")).stderr, /3 attempts/);
+	assert.equal((await egress(id, "--attempt", "1", "--received")).code, 2);
+	const [told] = ok(await tenant.viewer.get(`/api/customers/${user}/export`)).model_calls;
+	/* As bytea's escape format has it. */
+	assert.deepEqual(told.received.map((text) => JSON.parse(text.replaceAll("\\\\", "\\"))), answers);
+	assert.equal((await stack.admin(["replay", id])).code, 0);
+
+	/* Of the last, which had none, nothing else is shown. */
+	const late = await decided({ plan: [bad, bad, { delay: 3000 }] });
+	const { id: second } = await fell_back(late.tenant, "model_timeout", 3);
+	assert.match((await egress(second, "--received")).stderr, /attempt 3 of 3 brought no answer/);
+	assert.match((await egress(second, "--attempts")).stdout, /attempt 2: \d+ bytes\nattempt 3: no answer\n/);
+	assert.equal(JSON.parse((await egress(second, "--attempt", "2")).stdout).id, "msg_bad");
+	ok(await late.tenant.admin.delete(`/api/customers/${late.user}`));
+	for (const args of [[], ["--attempts"], ["--attempt", "2"]])
+		assert.match((await egress(second, ...args)).stderr, /erased/);
+	const [{ kept }] = await stack.sql("select count(received)::int as kept from model_calls" +
+		" where tenant_id = $1", late.tenant.id);
+	assert.equal(kept, 0);
+});
+
 test("wait: nothing is sent, and it is not asked again for a day", async () => {
 	const wait = { decide: (d) => ({ ...d, action: "wait", message: "" }) };
 	const { tenant, user, batch } = await decided({ plan: [wait] });

@@ -54,11 +54,30 @@ static const char *clean(struct op *op, const char *text, size_t max)
 	return out;
 }
 
+/* arena: as clean() has it and without markup: < and > are ‹ and ›. */
+static const char *plain(struct op *op, const char *text, size_t max)
+{
+	struct str out;
+
+	str_init(&out, op->arena, 3 * max + 16);
+	for (const char *p = clean(op, text, max); *p != '\0'; p++) {
+		if (*p == '<')
+			str_puts(&out, "\xe2\x80\xb9");
+		else if (*p == '>')
+			str_puts(&out, "\xe2\x80\xba");
+		else
+			str_putc(&out, *p);
+	}
+	return arena_strndup(
+	    op->arena, out.bytes,
+	    parse_utf8_prefix(out.bytes, strnlen(out.bytes, max)));
+}
+
 static void put_text(struct op *op, struct json_out *j, const char *key,
 		     const char *text, size_t max)
 {
 	if (text != NULL)
-		json_pair(j, key, clean(op, text, max));
+		json_pair(j, key, plain(op, text, max));
 }
 
 /* Strings of a document cleaned, its depth and width bounded. */
@@ -68,7 +87,7 @@ static void put_value(struct op *op, struct json_out *j,
 	size_t n = 0;
 
 	if (json_object_is_type(value, json_type_string)) {
-		json_string(j, clean(op, json_object_get_string(value), max));
+		json_string(j, plain(op, json_object_get_string(value), max));
 	} else if (json_object_is_type(value, json_type_array) && depth > 0) {
 		n = json_object_array_length(value);
 		json_open(j, '[');
@@ -81,7 +100,7 @@ static void put_value(struct op *op, struct json_out *j,
 		json_object_object_foreach (value, key, member) {
 			if (n++ == LIST_MAX)
 				break;
-			json_key(j, clean(op, key, max));
+			json_key(j, plain(op, key, max));
 			put_value(op, j, member, max, depth - 1);
 		}
 		json_close(j);
@@ -215,9 +234,9 @@ static void put_facts(struct op *op, const struct prompt_input *in,
 		if (!may_tell_fact(op, in, f))
 			continue;
 		json_open(j, '{');
-		json_pair(j, "condition", clean(op, f->path, PROMPT_FIELD_MAX));
-		json_pair(j, "wanted", clean(op, f->wanted, PROMPT_FIELD_MAX));
-		json_pair(j, "is", clean(op, f->value, PROMPT_FIELD_MAX));
+		json_pair(j, "condition", plain(op, f->path, PROMPT_FIELD_MAX));
+		json_pair(j, "wanted", plain(op, f->wanted, PROMPT_FIELD_MAX));
+		json_pair(j, "is", plain(op, f->value, PROMPT_FIELD_MAX));
 		json_close(j);
 	}
 	json_close(j);
@@ -229,7 +248,7 @@ static void put_names(struct op *op, struct json_out *j, const char *key,
 	json_key(j, key);
 	json_open(j, '[');
 	for (size_t i = 0; i < names->count && i < LIST_MAX; i++)
-		json_string(j, clean(op, names->items[i], PROMPT_FIELD_MAX));
+		json_string(j, plain(op, names->items[i], PROMPT_FIELD_MAX));
 	json_close(j);
 }
 

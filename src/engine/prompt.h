@@ -3,7 +3,7 @@
  * templates/prompt/; the data is one JSON object between markers that carry
  * the decision's id, which nobody can guess. Only the fields that the
  * tenant's config allows are in it, cut to PROMPT_FIELD_MAX bytes and
- * without control, zero-width and tag characters.
+ * without control and hidden characters and markup.
  *
  * An answer is untrusted: its ids must be among those offered, its numbers
  * in range, its texts of a length and clean.

@@ -54,6 +54,83 @@ static void teardown(void)
 	arena_free(arena);
 }
 
+/* --------------------------------------------------------------- writing -- */
+
+/* What the model is told with these fields. */
+static struct json_object *told(const char *const *fields, size_t count,
+				const char *brand)
+{
+	static const struct prompt_texts texts = { "{{tenant}}", "{{data}}" };
+	const struct name_list list = { fields, count };
+	const struct prompt_input input = { .plan = &in,
+					    .texts = &texts,
+					    .fields = &list,
+					    .brand = json(brand),
+					    .id = PLAYBOOK };
+	const char *system, *user, *schema;
+
+	ck_assert(prompt_write(&op, &input, &system, &user, &schema));
+	return json(user);
+}
+
+/* The property "note" as it is told. */
+static const char *note_told(const char *note)
+{
+	static const char *const fields[] = { "properties.note" };
+
+	customer.properties =
+	    json(arena_printf(arena, "{\"note\": \"%s\"}", note));
+	return json_get_text(json_member(told(fields, 1, "{}"), "customer"),
+			     "properties.note", NULL);
+}
+
+static const struct {
+	const char *note, *told;
+} notes[] = {
+	{ "Hi <b>you</b>", "Hi ‹b›you‹/b›" },
+	{ "<script>alert(1)</script>", "‹script›alert(1)‹/script›" },
+	{ "<scr<b>ipt", "‹scr‹b›ipt" },
+	{ "</data 1>", "‹/data 1›" },
+	{ "1 < 2 > 0", "1 ‹ 2 › 0" },
+	{ "a\\u00adb\\u034fc\\u3164d\\u061ce\\u202ef", "abcdef" },
+	{ "a\\u0007b\\u0085c", "a b c" },
+	{ "gr\u00fc\u00dfe", "gr\u00fc\u00dfe" },
+};
+
+START_TEST(prompt_tells_plain_text)
+{
+	ck_assert_str_eq(note_told(notes[_i].note), notes[_i].told);
+}
+END_TEST
+
+START_TEST(prompt_tells_plain_text_everywhere)
+{
+	static const char *const fields[] = { "name", "plan" };
+	static const struct plan_fact fact = { "entry_conditions.plan.eq", "eq",
+					       "\"<i>\"", "\"<i>\"" };
+
+	customer.name = "<Ada>";
+	playbook.goal = "<goal>";
+	playbook.message = "<p>";
+	in.facts = &fact;
+	in.fact_count = 1;
+	ck_assert_ptr_null(
+	    strpbrk(json_text(arena, told(fields, 2,
+					  "{\"voice\": {\"<k>\": \"<v>\"}}")),
+		    "<>"));
+}
+END_TEST
+
+START_TEST(prompt_cuts_a_value_at_a_whole_character)
+{
+	char *note = arena_alloc(arena, PROMPT_FIELD_MAX + 1);
+
+	memset(note, '<', PROMPT_FIELD_MAX);
+	note[PROMPT_FIELD_MAX] = '\0';
+	ck_assert_uint_eq(strlen(note_told(note)), PROMPT_FIELD_MAX / 3 * 3);
+}
+END_TEST
+
 /* --------------------------------------------------------------- reading -- */
 
 static const char *answer(const char *subject, const char *message,
@@ -119,6 +196,10 @@ void prompt_cases(Suite *suite)
 	TCase *tc = tcase_create("prompt");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, prompt_tells_plain_text, 0,
+			    (int)ARRAY_LEN(notes));
+	tcase_add_test(tc, prompt_tells_plain_text_everywhere);
+	tcase_add_test(tc, prompt_cuts_a_value_at_a_whole_character);
 	tcase_add_test(tc, prompt_fills_the_slots_that_it_offers);
 	tcase_add_loop_test(tc, prompt_refuses_any_other_slot, 0,
 			    (int)ARRAY_LEN(foreign_slots));

@@ -54,6 +54,9 @@ static bool load_row(struct op *op, const char *id, struct db_row *ret)
 		    " stable_draw(d.playbook_id::text || ':' || d.user_id)"
 		    " AS drawn, d.inputs - 'properties' AS inputs,"
 		    " d.inputs->'properties' AS properties,"
+		    " to_json(ARRAY(SELECT v::text FROM jsonb_path_query("
+		    "d.rules, '$.facts[*].value') WITH ORDINALITY x (v, n)"
+		    " ORDER BY n)) AS facts,"
 		    " v.document, k.config,"
 		    " m.received[m.attempts] AS received, m.trouble"
 		    " FROM decisions d LEFT JOIN playbook_versions v"
@@ -140,28 +143,32 @@ static bool load_customer(struct op *op, struct then *t)
 	return true;
 }
 
-/* The clauses are the playbook's; what they were for the customer is kept. */
+/*
+ * The clauses are the playbook's; what they were for the customer is kept,
+ * and taken as PostgreSQL writes it, as the planner had it.
+ */
 static bool load_facts(struct op *op, struct then *t)
 {
-	struct json_object *facts = json_member(t->rules, "facts");
 	struct condition_clause *clauses;
+	struct json_object *facts;
 	size_t count, n;
 
-	if (!json_object_is_type(facts, json_type_array))
+	if (!json_object_is_type(json_member(t->rules, "facts"),
+				 json_type_array))
 		return lacks(op, "its facts are not kept");
+	if (!parse(op, &t->row, "facts", &facts))
+		return false;
 	n = json_object_array_length(facts);
 	condition_clauses(op->arena, t->playbook.entry, &clauses, &count);
 	if (n > count)
 		return lacks(op, "it has more facts than conditions");
 	t->facts = ARENA_ARRAY(op->arena, struct plan_fact, n);
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *fact = json_object_array_get_idx(facts, i);
-
+	for (size_t i = 0; i < n; i++)
 		t->facts[i] = (struct plan_fact){
 			clauses[i].path, clauses[i].op, clauses[i].wanted,
-			json_text(op->arena, json_member(fact, "value"))
+			json_object_get_string(
+			    json_object_array_get_idx(facts, i))
 		};
-	}
 	t->in.facts = t->facts;
 	t->in.fact_count = n;
 	return true;

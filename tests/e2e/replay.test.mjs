@@ -99,6 +99,25 @@ test("a decision of the model, and one where the built-in planner stood in", asy
 	await all_same(await lived(env), 4);
 });
 
+test("values that are lists or documents come out as they were told", async () => {
+	const env = model.settings();
+	const tenant = await stack.tenant("Lists");
+	const traits = { tags: ["x", "y z"], team: { size: 3.50, of: ["a"] }, rate: 0.00001 };
+	ok(await tenant.admin.patch("/api/settings", { config: { model: {
+		fields: ["properties.tags", "properties.team", "health"] } } }));
+	await drift(tenant.ingest, new_user("lists"), traits);
+	await activate(tenant, win_back({ entry_conditions: { "properties.tags": { contains: "x" },
+		"properties.team": { exists: true }, "properties.rate": { lt: 1 }, health: { lt: 101 } } }));
+	await stack.batch({ tenant: tenant.id });
+	await all_same(tenant, 1);
+	model.clear({});
+	await stack.sql("delete from model_state");
+	await drift(tenant.ingest, new_user("lists"), traits);
+	await stack.batch({ tenant: tenant.id, env });
+	assert.equal(model.calls.length, 1);
+	await all_same(tenant, 2);
+});
+
 test("long conditions, long values and many contenders are kept as well", async () => {
 	const tenant = await stack.tenant("Long");
 	const note = `${"é".repeat(400)} "quoted" ${"z".repeat(9000)}`;

@@ -13,8 +13,14 @@
 
 static void print_part(const struct replay_part *part)
 {
-	if (part->same) {
-		printf("  %-12s same\n", part->name);
+	static const char *const words[] = {
+		[REPLAY_SAME] = "same",
+		[REPLAY_AS_STORED] = "as stored",
+		[REPLAY_CHANGED] = "the product's texts changed since",
+	};
+
+	if (part->state != REPLAY_DIFFERS) {
+		printf("  %-12s %s\n", part->name, words[part->state]);
 		return;
 	}
 	printf("  %-12s differs\n    stored:   %s\n    replayed: %s\n",
@@ -33,7 +39,7 @@ static void print_replay(const char *id, const struct replay *r, bool whole)
 		printf("decision %s, planner %s: %s\n", id, r->planner,
 		       r->same ? "same" : "differs");
 	for (size_t i = 0; i < r->count; i++)
-		if (whole || !r->parts[i].same)
+		if (whole || r->parts[i].state == REPLAY_DIFFERS)
 			print_part(&r->parts[i]);
 }
 
@@ -58,18 +64,24 @@ static bool replay_one(struct op *op, const char *id)
 				 "the decision does not come out as stored");
 }
 
-/* One that cannot be made again counts, and does not stop the others. */
+/*
+ * One that cannot be made again counts, and does not stop the others: each
+ * has its own transaction.
+ */
 static bool replay_next(struct op *op, const char *id, int64_t *same,
 			int64_t *erased)
 {
 	struct replay r;
 
+	if (!db_begin(op))
+		return false;
 	if (replay_decision(op, id, &r)) {
 		print_replay(id, &r, false);
 		*same += r.same && !r.erased;
 		*erased += r.erased;
-		return true;
+		return db_leave(op);
 	}
+	db_rollback(op);
 	if (op->fail.kind != FAIL_CONFLICT && op->fail.kind != FAIL_INVALID)
 		return false;
 	printf("decision %s: %s\n", id, op->fail.message);
@@ -86,13 +98,12 @@ static bool replay_tenant(struct op *op, int64_t limit)
 	    !db_rows(op, &rows,
 		     "SELECT id FROM decisions WHERE tenant_id = $1"
 		     " ORDER BY id DESC LIMIT $2",
-		     ARG_I64(op->tenant_id), ARG_I64(limit)))
+		     ARG_I64(op->tenant_id), ARG_I64(limit)) ||
+	    !db_leave(op))
 		return false;
 	db_each (row, &rows)
 		if (!replay_next(op, db_text(&row, "id"), &same, &erased))
 			return false;
-	if (!db_commit(op))
-		return false;
 	all = (int64_t)rows.count;
 	printf("%lld decisions: %lld same, %lld erased, %lld differ\n",
 	       (long long)all, (long long)same, (long long)erased,

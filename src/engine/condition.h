@@ -80,6 +80,12 @@ MUST_CHECK bool condition_parse(struct op *op, const char *path,
 bool condition_is_empty(const struct condition *cond);
 
 /*
+ * True when it reads nothing but the customer's row and the time: no events
+ * and no milestones, segments included. NULL: true.
+ */
+bool condition_is_of_row(const struct condition *cond);
+
+/*
  * Numbers of arguments that the caller bound with sql_bind(): the tenant
  * (ARG_I64) and the time (ARG_TIME of the op's clock).
  */

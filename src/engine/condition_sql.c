@@ -507,7 +507,8 @@ static void write_milestone(const struct condition *node, struct sql *q,
 
 /* ----------------------------------------------------------------- tree -- */
 
-#define NODE_COST_MAX 3
+#define NODE_COST_TABLES 2 /* from here on: other tables than customers */
+#define NODE_COST_MAX	 3
 
 /* What a clause costs: 0 for columns up to NODE_COST_MAX for events. */
 static int node_cost(const struct condition *node)
@@ -530,6 +531,11 @@ static int node_cost(const struct condition *node)
 		if (node_cost(c) > most)
 			most = node_cost(c);
 	return most;
+}
+
+bool condition_is_of_row(const struct condition *cond)
+{
+	return cond == NULL || node_cost(cond) < NODE_COST_TABLES;
 }
 
 /*

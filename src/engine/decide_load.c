@@ -314,8 +314,7 @@ static void write_facts_sql(struct op *op, struct sql *q,
 /* More than any planner tells of a value. */
 #define FACT_MAX 600
 
-/* arena: a value as JSON; a long one is a text with its beginning. */
-static const char *fact_value(struct op *op, const char *value)
+const char *decide_fact_value(struct op *op, const char *value)
 {
 	size_t len = strlen(value);
 	struct json_out j;
@@ -347,7 +346,8 @@ static bool take_facts(struct op *op, const struct db_row *row,
 
 		facts[i] = (struct plan_fact){
 			clauses[i].path, clauses[i].op, clauses[i].wanted,
-			value ? fact_value(op, json_object_get_string(value))
+			value ? decide_fact_value(op,
+						  json_object_get_string(value))
 			      : "null"
 		};
 	}

@@ -1,5 +1,6 @@
 /*
- * The parts of decide that its files share; nobody else includes this.
+ * The parts of decide that its files and replay share; nobody else includes
+ * this.
  */
 #ifndef ENGINE_DECIDE_PARTS_H
 #define ENGINE_DECIDE_PARTS_H
@@ -62,6 +63,9 @@ struct decide_user *decide_user_find(struct decide_user *users, size_t count,
 MUST_CHECK bool decide_facts_load(struct op *op, const struct playbook *pb,
 				  const char *const *ids, size_t id_count,
 				  struct decide_user *users, size_t user_count);
+
+/* arena: a fact's value as JSON; a long one is a text with its beginning. */
+const char *decide_fact_value(struct op *op, const char *value);
 
 /* What a planner gets of a user whose contenders and facts are set. */
 struct plan_input decide_input(const struct decide_tenant *tenant,

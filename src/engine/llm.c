@@ -344,6 +344,39 @@ const char *llm_read(struct op *op, struct llm_call *call, const char *body,
 	return NULL;
 }
 
+/* The content of a message, the first or the last; or NULL. */
+static const char *content_of(struct json_object *messages, bool last)
+{
+	size_t n = json_object_is_type(messages, json_type_array)
+		       ? json_object_array_length(messages)
+		       : 0;
+	struct json_object *message =
+	    n == 0 ? NULL
+		   : json_object_array_get_idx(messages, last ? n - 1 : 0);
+
+	return json_object_is_type(message, json_type_object)
+		   ? json_get_text(message, "content", NULL)
+		   : NULL;
+}
+
+void llm_read_sent(struct op *op, const char *body, size_t len,
+		   const char **ret_system, const char **ret_user)
+{
+	struct json_object *root, *messages;
+
+	*ret_system = *ret_user = NULL;
+	if (!json_parse(op, body, len, &root)) {
+		op_clear(op);
+		return;
+	}
+	if (!json_object_is_type(root, json_type_object))
+		return;
+	messages = json_member(root, "messages");
+	*ret_user = content_of(messages, true);
+	*ret_system =
+	    json_get_text(root, "system", content_of(messages, false));
+}
+
 /* True when an error's body names one of the limits that waiting cannot
  * lift: {"error": {"code" or "details": {"error_code"}}}. */
 static bool is_spend_limit(struct op *op, const struct http_answer *answer)

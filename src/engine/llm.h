@@ -101,4 +101,8 @@ MUST_CHECK bool llm_send_many(struct op *op, const struct llm_many *many);
 const char *llm_read(struct op *op, struct llm_call *call, const char *body,
 		     size_t len, const char **ret);
 
+/* The texts in a body that was sent, borrowed from the op; NULL: none. */
+void llm_read_sent(struct op *op, const char *body, size_t len,
+		   const char **ret_system, const char **ret_user);
+
 #endif

@@ -405,6 +405,16 @@ bool prompt_write(struct op *op, const struct prompt_input *in,
 	return true;
 }
 
+/* One line, and put_customer() comes first in it. */
+const char *prompt_data(struct op *op, const char *user)
+{
+	const char *data = strstr(user, "{\"customer\":");
+
+	return data == NULL
+		   ? NULL
+		   : arena_strndup(op->arena, data, strcspn(data, "\n"));
+}
+
 /* --------------------------------------------------------------- reading -- */
 
 static bool is_among(const char *text, const char *const *items, size_t count)

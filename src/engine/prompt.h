@@ -40,6 +40,9 @@ MUST_CHECK bool prompt_write(struct op *op, const struct prompt_input *in,
 			     const char **ret_system, const char **ret_user,
 			     const char **ret_schema);
 
+/* arena: the data in a user text, as JSON text; NULL: there is none. */
+const char *prompt_data(struct op *op, const char *user);
+
 /*
  * Reads the model's JSON into a plan; placeholders filled: name and company,
  * as any other would tell what the tenant keeps from the model.

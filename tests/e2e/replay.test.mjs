@@ -1,6 +1,10 @@
 /* Replay: every stored decision comes out the same, or it is told where not. */
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
+import { appendFileSync, cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { source } from "./lib/place.mjs";
 import { start_stack } from "./lib/stack.mjs";
 import { ModelServer } from "./lib/model.mjs";
 import { activate, at, drift, new_user, ok, win_back, DAY } from "./lib/cases.mjs";
@@ -153,6 +157,93 @@ test("a row that was tampered with differs, and the part is named", async () => 
 		assert.equal(one.code, 1);
 		assert.match(one.stdout, new RegExp(`  ${part} +differs\n    stored: `));
 		assert.equal(one.stdout.match(/differs\n {4}/g).length, 1);
+	}
+});
+
+/* A tenant with one decision, and what of it differs after a change by hand. */
+async function one(plan, env = model.settings()) {
+	const tenant = await stack.tenant("One");
+	ok(await tenant.admin.patch("/api/settings/brand", { product_description: "Reports <for> all" }));
+	await drift(tenant.ingest, new_user("one"), { plan: "trial" });
+	await activate(tenant, win_back({ entry_conditions: { plan: "trial", lifecycle_stage: ["at_risk"],
+		event: { name: "login", count: { gte: 1 } } },
+		strategy_hints: { escalate_when: { health: { lt: 0 } } } }));
+	model.clear(...plan);
+	await stack.sql("delete from model_state");
+	await stack.batch({ tenant: tenant.id, env });
+	const [decision] = await newest(tenant);
+	return { tenant, decision };
+}
+
+/* {part: what is said of it} */
+async function parts(id, env) {
+	const { code, stdout } = await stack.admin(["replay", id], { check: false, env });
+	const said = Object.fromEntries([...stdout.matchAll(/^ {2}(\w+) +(\S.*)$/gm)].map((m) => [m[1], m[2]]));
+	assert.equal(code, Object.values(said).includes("differs") ? 1 : 0, stdout);
+	return said;
+}
+const differing = (said) => Object.keys(said).filter((name) => said[name] === "differs");
+
+test("what the model was told is made again, whatever the brand and the texts are now", async () => {
+	for (const provider of ["anthropic", "openai"]) {
+		const { tenant, decision } = await one([{}], model.settings(provider));
+		assert.equal(decision.planner, "standin-1");
+		ok(await tenant.admin.patch("/api/settings/brand", { product_description: "Something else" }));
+		const said = await parts(decision.id);
+		assert.deepEqual([said.prompt_data, said.prompt_texts, said.facts], ["same", "same", "same"]);
+		const templates = mkdtempSync(join(tmpdir(), "templates-"));
+		cpSync(join(source, "templates/prompt"), join(templates, "prompt"), { recursive: true });
+		appendFileSync(join(templates, "prompt/system.txt"), "One rule more.\n");
+		const other = await parts(decision.id, { RETIVO_TEMPLATES: templates });
+		rmSync(templates, { recursive: true });
+		assert.equal(other.prompt_texts, "the product's texts changed since");
+		assert.deepEqual(differing(other), []);
+		await stack.sql("update model_calls set sent = convert_to(replace(convert_from(sent, 'UTF8')," +
+			" 'at_risk', 'healthy'), 'UTF8') where id = $1", decision.id);
+		assert.deepEqual(differing(await parts(decision.id)), ["prompt_data"]);
+	}
+});
+
+test("the customer's row tells the facts and escalate_when once more", async () => {
+	const { decision } = await one([], {});
+	const whole = await parts(decision.id);
+	assert.deepEqual([whole.facts, whole.escalate, whole.note, whole.prompt_data],
+		["same", "same", "same", undefined]);
+	const { facts } = decision.rules;
+	const tamper = (path, value) => stack.sql("update decisions set rules = jsonb_set(rules," +
+		" array['facts', $2, 'value'], $3::jsonb) where id = $1", decision.id,
+		String(facts.findIndex((f) => f.path.endsWith(path))), JSON.stringify(value));
+	/* How many events there were is taken as stored: the reasoning tells. */
+	await tamper("event.count.gte", 2);
+	assert.deepEqual(differing(await parts(decision.id)), ["reasoning"]);
+	await tamper("plan", "pro");
+	assert.deepEqual(differing(await parts(decision.id)), ["facts", "reasoning"]);
+	const other = await one([], {});
+	await stack.sql("update decisions set inputs = jsonb_set(inputs, '{health}', '-1') where id = $1",
+		other.decision.id);
+	assert.deepEqual(differing(await parts(other.decision.id)), ["escalate", "reasoning"]);
+	/* A row that cannot be read does not stop the others. */
+	await stack.sql("update decisions set inputs = jsonb_set(inputs, '{health}', '\"x\"') where id = $1",
+		other.decision.id);
+	const { code, stdout } = await replay("--tenant", other.tenant.id);
+	assert.equal(code, 1);
+	assert.match(stdout, /1 decisions: 0 same, 0 erased, 1 differ/);
+});
+
+test("why the built-in planner stood in: read again from a bad answer, else as stored", async () => {
+	const bad = await one([{ decide: (d) => ({ ...d, message: "" }) }]);
+	assert.equal(bad.decision.note, "model_bad_answer");
+	const said = await parts(bad.decision.id);
+	assert.deepEqual([said.note, said.prompt_data], ["same", "same"]);
+	await stack.sql("update model_calls set trouble = 'refusal' where id = $1", bad.decision.id);
+	assert.equal((await parts(bad.decision.id)).note, "same");
+	await stack.sql("update decisions set note = 'model_refusal' where id = $1", bad.decision.id);
+	assert.deepEqual(differing(await parts(bad.decision.id)), ["note"]);
+	for (const [plan, env, note] of [[{ status: 500 }, {}, "model_overloaded"],
+		[{}, { RETIVO_LLM_DAILY_TOKENS: "100" }, "model_budget"]]) {
+		const { decision } = await one([plan], { ...model.settings(), ...env });
+		assert.equal(decision.note, note);
+		assert.equal((await parts(decision.id)).note, "as stored");
 	}
 });
 

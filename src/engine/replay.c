@@ -149,8 +149,8 @@ static const char *read_answer(struct op *op, const struct replay_then *t,
 }
 
 /*
- * Why the built-in planner stood in: a good answer's bytes do not tell it, a
- * bad one's do. No call tells why none was made.
+ * Why the built-in planner stood in: a bad answer's bytes tell it once more;
+ * that none came is the call's word; and no call tells why none was made.
  */
 static const char *note_again(struct op *op, const struct replay_then *t,
 			      enum replay_state *ret_if_same)
@@ -158,7 +158,8 @@ static const char *note_again(struct op *op, const struct replay_then *t,
 	const char *trouble = db_text(&t->row, "trouble");
 	struct plan_result unused;
 
-	*ret_if_same = REPLAY_AS_STORED;
+	*ret_if_same =
+	    db_is_null(&t->row, "note") ? REPLAY_SAME : REPLAY_AS_STORED;
 	if (trouble == NULL)
 		return db_text(&t->row, "note");
 	if (!db_is_null(&t->row, "received") &&
@@ -189,7 +190,7 @@ static bool compare_plan(struct op *op, const struct replay_then *t,
 	if (streq(r->planner, "builtin")) {
 		plan_builtin(op, &t->in, &result);
 		note = result.reason;
-		if (note == NULL && !db_is_null(row, "note"))
+		if (note == NULL)
 			note = note_again(op, t, &if_same);
 	} else {
 		if (db_is_null(row, "received"))

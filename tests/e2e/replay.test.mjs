@@ -244,6 +244,8 @@ test("why the built-in planner stood in: read again from a bad answer, else as s
 		const { decision } = await one([plan], { ...model.settings(), ...env });
 		assert.equal(decision.note, note);
 		assert.equal((await parts(decision.id)).note, "as stored");
+		await stack.sql("update decisions set note = null where id = $1", decision.id);
+		assert.deepEqual(differing(await parts(decision.id)), note === "model_budget" ? [] : ["note"]);
 	}
 });
 

@@ -69,7 +69,8 @@ INSERT INTO schema_version (version, name) VALUES
 	(18, 'events by source'),
 	(19, 'repeated messages'),
 	(20, 'room in customers'),
-	(24, 'answers of each attempt');
+	(24, 'answers of each attempt'),
+	(25, 'edited messages');
 
 -- ---------------------------------------------------------------- global --
 
@@ -672,6 +673,8 @@ CREATE TABLE interventions (
 	escalation_id uuid,     -- the escalation that was delegated to this row
 	version integer NOT NULL DEFAULT 1, -- of subject and text, by edits
 	resend_of uuid,         -- the failed message that this one repeats
+	edited_at timestamptz,  -- by a person: then a person approves it
+	edited_by text,
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT interventions_customer FOREIGN KEY (tenant_id, user_id)
 		REFERENCES customers (tenant_id, user_id),

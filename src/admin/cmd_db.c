@@ -454,6 +454,19 @@ static const char resends[] =
  */
 static const char room[] = "ALTER TABLE customers SET (fillfactor = 50);\n";
 
+/* What was edited before is known by its version; who did it, by the audit. */
+static const char edited_messages[] =
+    "ALTER TABLE interventions ADD edited_at timestamptz,\n"
+    "ADD edited_by text;\n"
+    "UPDATE interventions i SET edited_at = coalesce(a.at, i.planned_at),\n"
+    "edited_by = a.actor FROM interventions o LEFT JOIN (\n"
+    "SELECT DISTINCT ON (tenant_id, object) tenant_id, object, at, actor\n"
+    "FROM audit_log WHERE action = 'intervention.edit'\n"
+    "ORDER BY tenant_id, object, id DESC) a\n"
+    "ON a.tenant_id = o.tenant_id AND a.object = o.id::text\n"
+    "WHERE o.version > 1 AND o.status = 'planned'\n"
+    "AND i.tenant_id = o.tenant_id AND i.id = o.id;\n";
+
 /*
  * There was one answer a call: the last that came. Where the last attempt had
  * none it was that of an earlier one.
@@ -493,6 +506,7 @@ static const struct step steps[] = {
 	{ 19, "repeated messages", resends, false },
 	{ 20, "room in customers", room, false },
 	{ 24, "answers of each attempt", model_attempts, false },
+	{ 25, "edited messages", edited_messages, false },
 };
 
 #define NEWEST steps[ARRAY_LEN(steps) - 1].version

@@ -1,6 +1,7 @@
 /*
  * Editing a message before it goes: the checks run again, and an approval,
- * which was for the old text, lapses.
+ * which was for the old text, lapses. From then on it is the text of who
+ * edited it: like one made by hand it waits for an approval in every mode.
  */
 #include "api/auth.h"
 #include "api/reply.h"
@@ -82,10 +83,12 @@ static bool edit(struct op *op, const char *id, const struct edit_in *in,
 		       "UPDATE interventions SET subject = $3,"
 		       " message_body = $4, quality_checks = $5,"
 		       " checks_passed = $6, content_hash = NULL,"
+		       " edited_at = $7, edited_by = $8,"
 		       " version = version + 1"
 		       " WHERE tenant_id = $1 AND id = $2",
 		       ARG_I64(op->tenant_id), ARG_UUID(id), ARG_TEXT(subject),
-		       ARG_TEXT(message), ARG_JSON(checks), ARG_BOOL(passed));
+		       ARG_TEXT(message), ARG_JSON(checks), ARG_BOOL(passed),
+		       ARG_TIME(op->now_us), ARG_TEXT(auth_actor(op)));
 }
 
 /* The texts are about a customer: the log says that they changed. */
@@ -114,7 +117,8 @@ static bool intervention_edit(struct op *op, const struct request *rq,
 	    !db_one(op, &row,
 		    "SELECT id, status, version, channel, subject,"
 		    " message_body,"
-		    " quality_checks, checks_passed, lapsed_at"
+		    " quality_checks, checks_passed, lapsed_at, edited_at,"
+		    " edited_by"
 		    " FROM interventions WHERE tenant_id = $1 AND id = $2",
 		    ARG_I64(op->tenant_id), ARG_UUID(id)))
 		return false;

@@ -36,7 +36,8 @@ static const char *const all_channels[] = { "email", "in_app",	 "webhook",
 	"id, coalesce(user_id, 'erased') AS user_id, playbook_id, status,"     \
 	" version, channel, subject, message_body, reasoning, confidence,"     \
 	" planned_at, approved_at, approved_by, sent_at, delivered_at,"        \
-	" paused_at, lapsed_at, source, hold, reason, flagged, flag_reason,"   \
+	" paused_at, lapsed_at, edited_at, edited_by, source, hold, reason,"   \
+	" flagged, flag_reason,"                                               \
 	" quality_checks, checks_passed, simulated, escalation_id, resend_of," \
 	" (SELECT coalesce(c.name, c.email, c.user_id) FROM customers c"       \
 	" WHERE c.tenant_id = $1 AND c.user_id = interventions.user_id)"       \

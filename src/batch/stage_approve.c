@@ -3,8 +3,8 @@
  * conditions are met, then lets those go on that may send themselves:
  * semi_auto when the checks passed and the confidence reaches the
  * threshold, full_auto when the checks passed. What lapsed, is paused, is
- * manual or needs a person by its playbook waits in every mode; so does
- * everything under the kill switch.
+ * manual, was edited (it is that person's text now) or needs a person by its
+ * playbook waits in every mode; so does everything under the kill switch.
  *
  * It runs each minute, and a queue may hold very many rows that wait for
  * a person. So the first part walks the queue a slice a run (the claim
@@ -205,7 +205,8 @@ static bool approve_chunk(struct op *op, const struct approve_state *st,
 		   " AND ($3::timestamptz IS NULL OR i.planned_at >= $3)"
 		   " AND i.source = 'automatic' AND i.checks_passed"
 		   " AND i.channel <> 'escalate' AND i.paused_at IS NULL"
-		   " AND i.lapsed_at IS NULL AND NOT t.kill_switch_active"
+		   " AND i.lapsed_at IS NULL AND i.edited_at IS NULL"
+		   " AND NOT t.kill_switch_active"
 		   " AND NOT coalesce("
 		   "(p.constraints->>'requires_approval')::boolean, false)"
 		   " AND (t.approval_mode = 'full_auto'"

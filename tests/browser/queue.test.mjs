@@ -74,7 +74,7 @@ test("a text that changed meanwhile is shown, not approved; and no edit is lost"
 	await page.getByRole("button", { name: "Approve", exact: true }).click();
 	await page.getByText(/changed this message while it was on your screen/).waitFor();
 	await page.locator("#message").getByText(text("second words")).waitFor();
-	await page.getByText("API key ").waitFor();
+	await page.getByText(/^API key .* changed this message/).waitFor();
 	assert.equal(await status_of(id), "planned");
 	await page.getByRole("button", { name: "Edit", exact: true }).click();
 	await page.getByLabel("Message", { exact: true }).fill(text("mine"));
@@ -85,6 +85,8 @@ test("a text that changed meanwhile is shown, not approved; and no edit is lost"
 	assert.equal(await page.getByLabel("Message", { exact: true }).inputValue(), text("mine"));
 	await page.getByRole("button", { name: "Save mine over it" }).click();
 	await page.locator("#message").getByText(text("mine")).waitFor();
+	await page.getByText("Edited by The admin: it waits for an approval in every mode.").waitFor();
+	await page.getByRole("group", { name: "Messages" }).getByText("· edited").first().waitFor();
 	await page.getByLabel("Pick the message to Ada").first().check();
 	await edit(text("fourth words"));
 	await page.getByRole("button", { name: "Approve 1" }).click();

@@ -155,6 +155,33 @@ test("a message that fails a check waits for a person", async () => {
 	assert.equal(smtp.to(address(user)).length, 0);
 });
 
+for (const [why, approvalMode, hints] of [
+	["whose check had failed", "full_auto", { message: "Hi {{name|there}}, see https://evil.example/offer now." }],
+	["that could go by itself", "suggest_only", {}]])
+	test(`a draft ${why} waits for a person once a person edited it`, async () => {
+		const { tenant, user, batch } = await scene({ approvalMode, playbook: { strategy_hints: hints } });
+		await batch();
+		const { id } = await the_intervention(tenant, user);
+		const edited = ok(await tenant.editor.patch(`/api/interventions/${id}`,
+			{ message_body: "Hi Ada, this is only half of what I" }));
+		assert.equal(edited.checks_passed, true);
+		assert.match(edited.edited_by, /^key:/);
+		ok(await mode(tenant, "full_auto"));
+		await batch();
+		ok(await tenant.admin.patch("/api/settings", { config: { attribution_days: 10 } }));
+		await batch();
+		await batch({ now: at(HOUR) });
+		const seen = await the_intervention(tenant, user);
+		assert.equal(seen.status, "planned");
+		assert.equal(seen.edited_by, edited.edited_by);
+		assert.ok(seen.edited_at);
+		assert.equal(smtp.to(address(user)).length, 0);
+		ok(await approve(tenant, id));
+		await batch();
+		const { parsed } = await sent_once(tenant, user);
+		assert.match(parsed.text, /only half of what I/);
+	});
+
 test("kill switch on: nothing is planned or sent", async () => {
 	const { tenant, user, batch } = await scene({ approvalMode: "full_auto" });
 	ok(await tenant.admin.put("/api/settings/kill-switch", { active: true }));

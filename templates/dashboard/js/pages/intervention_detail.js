@@ -55,12 +55,19 @@ const reasons = {
 const reasonOf = (reason) => reasons[reason] ?? (isGate(reason) ? gateCloses(reason) : reason);
 
 const Notices = ({ one }) => html`
+	${one.status === "planned" && one.edited_at && html`<${Edited} by=${one.edited_by} />`}
 	${one.paused_at && html`<${Notice} tone="warn">Paused. It stays here until somebody approves it.<//>`}
 	${one.lapsed_at && html`
 		<${Notice} tone="warn">An earlier approval lapsed, because the text or the customer changed.<//>`}
 	${one.flagged && html`<${Notice} tone="warn">Flagged: ${one.flag_reason}<//>`}
 	${one.status === "approved" && one.hold && html`<${Notice} tone="warn"><b>Held.</b> ${gateCloses(one.hold)}<//>`}
 	${one.reason && html`<p class="soft">${reasonOf(one.reason)}</p>`}`;
+
+/* Nothing that a person wrote goes by itself, in no mode. */
+function Edited({ by }) {
+	const names = useNames();
+	return html`<${Notice} tone="warn">Edited by ${names(by) ?? "a person"}: it waits for an approval in every mode.<//>`;
+}
 
 /* Somebody decided on a text that had changed: nothing was done, both are shown. */
 function Changed({ before }) {

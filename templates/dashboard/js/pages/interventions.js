@@ -171,7 +171,8 @@ function List({ list, rows, at, names, show, picked, setPicked }) {
 						checked=${picked.has(row.id)} onChange=${() => pick(row)} />`}
 				<button type="button" aria-current=${i === at ? "true" : undefined} onClick=${() => open(row.id)}>
 					<strong>${lineOf(row)}</strong>
-					<span class="line"><span>${row.customer_name ?? row.user_id} · ${names.get(row.playbook_id) ?? "by hand"}</span>
+					<span class="line"><span>${row.customer_name ?? row.user_id} · ${names.get(row.playbook_id) ?? "by hand"}${
+						row.status === "planned" && row.edited_at && " · edited"}</span>
 						<${Time} at=${row.planned_at} zone=${row.customer_timezone} beside /></span>
 				</button></div>`)}</div><${Pager} of=${list} /><//>`;
 }

@@ -10,6 +10,7 @@
 #include "base/json_out.h"
 #include "base/parse.h"
 #include "base/template.h"
+#include "engine/folded.h"
 
 #include <ctype.h>
 #include <strings.h>
@@ -70,34 +71,18 @@ static bool check_placeholders(const struct quality_input *in,
 	return true;
 }
 
-/* Case-insensitive, and at word boundaries where needle has letters there. */
-static const char *find_word(const char *text, const char *needle)
-{
-	size_t len = strlen(needle);
-
-	if (len == 0)
-		return NULL;
-	for (const char *at = text; (at = strcasestr(at, needle)) != NULL;
-	     at++) {
-		bool left = at == text || !isalnum((unsigned char)at[-1]) ||
-			    !isalnum((unsigned char)needle[0]);
-		bool right = !isalnum((unsigned char)at[len]) ||
-			     !isalnum((unsigned char)needle[len - 1]);
-
-		if (left && right)
-			return at;
-	}
-	return NULL;
-}
-
 static bool check_avoid(const struct quality_input *in, struct str *detail)
 {
+	struct arena *a = detail->arena;
+	const char *message = folded_text(a, in->message);
+	const char *subject = folded_text(a, in->subject ? in->subject : "");
+
 	for (size_t i = 0; i < in->avoid.count; i++) {
 		const char *word = in->avoid.items[i];
+		const char *phrase = folded_text(a, word);
 
-		if (find_word(in->message, word) != NULL ||
-		    (in->subject != NULL &&
-		     find_word(in->subject, word) != NULL))
+		if (folded_find(message, phrase) != NULL ||
+		    folded_find(subject, phrase) != NULL)
 			return bad(detail, "says what the brand avoids: ", word,
 				   strlen(word));
 	}
@@ -395,7 +380,10 @@ static bool check_addresses(const struct quality_input *in, struct str *detail)
 
 /* ---------------------------------------------------------------- offers -- */
 
-/* Words that promise something, wherever they stand in a word. */
+/*
+ * Words that promise something, wherever they stand in a word. As all here
+ * they are folded, and so is the text that they are looked for in.
+ */
 static const char *const promises[] = {
 	"discount",	  "% off",	    "percent off",	"free month",
 	"free trial",	  "money back",	    "money-back",	"refund",
@@ -420,20 +408,44 @@ struct promise {
 	size_t len;
 };
 
-static bool is_left_edge(const char *text, const char *at)
+/* What money and shares are counted in, as a word behind the number. */
+static const char *const units[] = {
+	"%",	    "percent",	    "per cent",
+	"prozent",  "eur",	    "euro",
+	"euros",    "usd",	    "dollar",
+	"dollars",  "gbp",	    "pound",
+	"pounds",   "chf",	    "franken",
+	"francs",   "sek",	    "nok",
+	"dkk",	    "pln",	    "jpy",
+	"yen",	    "inr",	    "rupees",
+	"\302\243", "\342\202\254", "$",
+	"\302\245", "\342\202\271",
+};
+
+/* Bytes of a space and the unit behind it; 0: there is none. */
+static size_t unit_len(const char *text)
 {
-	return at == text || !isalnum((unsigned char)at[-1]);
+	for (size_t i = 0; *text != '\0' && i < ARRAY_LEN(units); i++) {
+		size_t len = 1 + strlen(units[i]);
+
+		if (strncmp(text + 1, units[i], len - 1) == 0 &&
+		    strchr(" -", text[len]) != NULL)
+			return len;
+	}
+	return 0;
 }
 
-/* An amount before "off": "$50 off", "a 90%-off sale". */
+/* An amount before "off": "$50 off", "20 EUR off", "a 90%-off sale". */
 static size_t amount_off(const char *text, const char *at)
 {
-	size_t len = strcspn(at, " \t\r\n-");
+	size_t len = strcspn(at, " -");
 
-	if (!isdigit((unsigned char)at[0]) || !is_left_edge(text, at) ||
-	    (strncasecmp(at + len, " off", 4) != 0 &&
-	     strncasecmp(at + len, "-off", 4) != 0) ||
-	    isalnum((unsigned char)at[len + 4]))
+	if (!isdigit((unsigned char)at[0]) || !folded_is_left_edge(text, at))
+		return 0;
+	len += unit_len(at + len);
+	if ((strncmp(at + len, " off", 4) != 0 &&
+	     strncmp(at + len, "-off", 4) != 0) ||
+	    !folded_is_right_edge(at + len + 4))
 		return 0;
 	return len + 4;
 }
@@ -441,7 +453,7 @@ static size_t amount_off(const char *text, const char *at)
 static bool is_one_of(const char *text, const char *const *words, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (strncasecmp(text, words[i], strlen(words[i])) == 0)
+		if (strncmp(text, words[i], strlen(words[i])) == 0)
 			return true;
 	return false;
 }
@@ -457,8 +469,8 @@ static size_t free_word(const char *text, const char *at)
 		" moment",  " time ", " slot"
 	};
 
-	if (strncasecmp(at, "free", 4) != 0 || !is_left_edge(text, at) ||
-	    isalnum((unsigned char)at[4]) || (at > text && at[-1] == '-') ||
+	if (strncmp(at, "free", 4) != 0 || !folded_is_left_edge(text, at) ||
+	    !folded_is_right_edge(at + 4) || (at > text && at[-1] == '-') ||
 	    is_one_of(at + 4, behind, ARRAY_LEN(behind)) ||
 	    (at - text >= 5 && is_one_of(at - 5, before, ARRAY_LEN(before))))
 		return 0;
@@ -473,42 +485,55 @@ static size_t promise_at(const char *text, const char *at)
 	if (len == 0)
 		len = free_word(text, at);
 	for (size_t i = 0; i < ARRAY_LEN(promises) && len == 0; i++)
-		if (strncasecmp(at, promises[i], strlen(promises[i])) == 0)
+		if (strncmp(at, promises[i], strlen(promises[i])) == 0)
 			len = strlen(promises[i]);
 	for (size_t i = 0; i < ARRAY_LEN(promise_words) && len == 0; i++)
-		if (is_left_edge(text, at) &&
-		    strncasecmp(at, promise_words[i],
-				strlen(promise_words[i])) == 0)
+		if (folded_is_left_edge(text, at) &&
+		    strncmp(at, promise_words[i], strlen(promise_words[i])) ==
+			0)
 			len = strlen(promise_words[i]);
 	return len;
 }
 
 /* Some offer stands in the text, word for word, around the promise. */
-static bool is_offered(const struct quality_input *in, const char *text,
+static bool is_offered(const struct name_list *offers, const char *text,
 		       const struct promise *promise)
 {
-	for (size_t i = 0; i < in->offers.count; i++) {
-		const char *offer = in->offers.items[i], *at = text;
+	for (size_t i = 0; i < offers->count; i++) {
+		const char *offer = offers->items[i], *at = text;
 		size_t len = strlen(offer);
 
-		for (; len > 0 && (at = strcasestr(at, offer)) != NULL &&
+		for (; len > 0 && (at = strstr(at, offer)) != NULL &&
 		       at <= promise->at;
 		     at++)
 			if (at + len >= promise->at + promise->len &&
-			    is_left_edge(text, at) &&
-			    !isalnum((unsigned char)at[len]))
+			    folded_is_left_edge(text, at) &&
+			    folded_is_right_edge(at + len))
 				return true;
 	}
 	return false;
 }
 
-static bool offers_known(const struct quality_input *in, const char *text,
+/* arena: the texts, each folded. */
+static struct name_list fold_all(struct arena *a, const struct name_list *given)
+{
+	const char **items = ARENA_ARRAY(a, const char *, given->count);
+
+	for (size_t i = 0; i < given->count; i++)
+		items[i] = folded_text(a, given->items[i]);
+	return (struct name_list){ items, given->count };
+}
+
+static bool offers_known(const struct quality_input *in, const char *given,
 			 struct str *detail)
 {
+	const char *text = folded_text(detail->arena, given);
+	struct name_list offers = fold_all(detail->arena, &in->offers);
+
 	for (const char *at = text; *at != '\0'; at++) {
 		const struct promise promise = { at, promise_at(text, at) };
 
-		if (promise.len > 0 && !is_offered(in, text, &promise))
+		if (promise.len > 0 && !is_offered(&offers, text, &promise))
 			return bad(detail, "promises what was not offered: ",
 				   promise.at, promise.len);
 	}
@@ -522,15 +547,16 @@ static bool check_offers(const struct quality_input *in, struct str *detail)
 
 /* ------------------------------------------------------------ repetition -- */
 
-/* Letters and digits only, lower case: what a reader would remember. */
+/* Letters and digits only, folded: what a reader would remember. */
 static const char *essence(struct arena *a, const char *text)
 {
-	char *out = arena_strdup(a, text);
+	const char *folded = folded_text(a, text);
+	char *out = arena_strdup(a, folded);
 	size_t n = 0;
 
-	for (const char *p = text; *p != '\0'; p++)
+	for (const char *p = folded; *p != '\0'; p++)
 		if (isalnum((unsigned char)*p) || (unsigned char)*p >= 0x80)
-			out[n++] = (char)tolower((unsigned char)*p);
+			out[n++] = *p;
 	out[n] = '\0';
 	return out;
 }

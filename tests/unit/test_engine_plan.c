@@ -5,9 +5,13 @@
 
 #include "base/parse.h"
 #include "engine/arbitrate.h"
+#include "engine/folded.h"
 #include "engine/lift.h"
 #include "engine/plan.h"
 #include "engine/quality.h"
+
+#include <locale.h>
+#include <wctype.h>
 
 static struct arena *arena;
 static struct op op;
@@ -288,7 +292,8 @@ START_TEST(plan_has_a_text_for_every_area)
 END_TEST
 
 static const char *const domains[] = { "example.com" };
-static const char *const avoid[] = { "cheap", "C++" };
+static const char *const avoid[] = { "cheap", "C++", "g\303\274nstig",
+				     "Don't  miss\nout", "\345\256\211" };
 static const char *const offers[] = { "20% off until Friday" };
 static const char *const recent[] = { "Hello  there: it is quiet, here!" };
 
@@ -350,6 +355,44 @@ static const struct quality_case {
 	{ "You used 90% of the free plan, switch 2 seats off.", NULL },
 	{ "Are you free on Monday, for a free quarter of an hour?", NULL },
 	{ "Come back and you get a free upgrade of your seats.", "offers" },
+	{ "Take 50%  off when you come back to us this week.", "offers" },
+	{ "Take 50%\noff when you come back to us this week.", "offers" },
+	{ "Take 50\302\240%\342\200\257off when you come back to us.",
+	  "offers" },
+	{ "Take 50 percent\r\n off when you come back to us.", "offers" },
+	{ "Take 20 EUR off when you come back this week.", "offers" },
+	{ "Take \342\202\25420 off when you come back this week.", "offers" },
+	{ "Take 20 \342\202\254 off when you come back this week.", "offers" },
+	{ "Take 1,000.50 dollars off when you come back.", "offers" },
+	{ "Take 100kr off, or 30-percent-off when you return.", "offers" },
+	{ "Take a 30-percent-off when you return this week.", "offers" },
+	{ "Have it with a 20%  discount when you come back.", "offers" },
+	{ "Half\tprice for you when you come back this week.", "offers" },
+	{ "We give your money\nback when you come to us.", "offers" },
+	{ "We give your money\342\200\221back when you come.", "offers" },
+	{ "A dis\302\255count is yours when you come back now.", "offers" },
+	{ "\357\274\225\357\274\220\357\274\205 off when you come back now.",
+	  "offers" },
+	{ "Une R\303\211DUCTION pour toi quand tu reviens ici.", "offers" },
+	{ "You get 20%\302\240off  until\nFRIDAY when you return.", NULL },
+	{ "The 20 euros of your invoice are paid, so log off.", NULL },
+	{ "You saved 20 hours, so take Friday, May 1, off now.", "offers" },
+	{ "You saved 20 hours, so take the first of May off.", NULL },
+	{ "This plan is che\302\255ap and does all you want.",
+	  "things_to_avoid" },
+	{ "This plan is \357\275\203heap and does all you want.",
+	  "things_to_avoid" },
+	{ "Das Angebot ist G\303\234NSTIG, sieh es dir an.",
+	  "things_to_avoid" },
+	{ "Das Angebot ist ung\303\274nstig, sieh es dir an.", NULL },
+	{ "Das ist g\303\274nstiger als die meisten, sagt man.", NULL },
+	{ "Das ist so g\303\274nstig\303\244hnlich wie noch nie.", NULL },
+	{ "Log in now and don\342\200\231t\nmiss \t out on this.",
+	  "things_to_avoid" },
+	{ "\343\201\250\343\201\246\343\202\202\345\256\211\343\201\204"
+	  "\343\201\247\343\201\231. Have a look at it.",
+	  "things_to_avoid" },
+	{ "HELLO there\342\200\213: it is\nquiet, here!!", "repetition" },
 };
 
 /* The same rules hold of the subject. */
@@ -360,6 +403,8 @@ static const struct quality_case subject_table[] = {
 	{ "Ask bob@other.test", "addresses" },
 	{ "A discount for you", "offers" },
 	{ "20% off until Friday", NULL },
+	{ "20%  off", "offers" },
+	{ "Che\302\255ap", "things_to_avoid" },
 };
 
 static void check_case(const char *subject, const char *message,
@@ -374,7 +419,7 @@ static void check_case(const char *subject, const char *message,
 		.cta_url = "https://cta.test/x",
 		.offers = { offers, 1 },
 		.allowed_domains = { domains, 1 },
-		.avoid = { avoid, 2 },
+		.avoid = { avoid, ARRAY_LEN(avoid) },
 		.recent = { recent, 1 },
 	};
 	struct quality_result r;
@@ -455,6 +500,94 @@ START_TEST(quality_needs_a_subject_in_mails_only)
 	in.message = NULL;
 	quality_check(&op, &in, &r);
 	ck_assert(!r.passed);
+}
+END_TEST
+
+static const struct {
+	const char *text, *folded;
+} folded_table[] = {
+	{ "", "" },
+	{ " \t\r\n\v\f\302\240\343\200\200", "" },
+	{ "  A \n\n b\342\200\250c ", "a b c" },
+	{ "a \342\200\213 b", "a b" },
+	{ "o\302\255f\342\200\256f\357\273\277\363\240\201\201", "off" },
+	{ "\357\274\221\357\274\205 \357\274\257FF", "1% off" },
+	{ "GRO\303\237 GRO\341\272\236 GROSS", "gross gross gross" },
+	{ "\316\243\317\202\317\203", "\317\203\317\203\317\203" },
+	{ "\304\260I\304\261\305\277", "ii\304\261s" },
+	{ "\342\200\230a\342\200\231 \342\200\234b\342\200\235 c\342\200\223d",
+	  "'a' \"b\" c-d" },
+	{ "\345\256\211\360\237\230\200", "\345\256\211\360\237\230\200" },
+	{ "\xff\xc3\xe2\x80 A\xf0\x9f", "\xff\xc3\xe2\x80 a\xf0\x9f" },
+};
+
+START_TEST(folded_is_what_a_reader_sees)
+{
+	ck_assert_str_eq(folded_text(arena, folded_table[_i].text),
+			 folded_table[_i].folded);
+	ck_assert_str_eq(folded_text(arena, folded_table[_i].folded),
+			 folded_table[_i].folded);
+}
+END_TEST
+
+static const char *utf8(wint_t c)
+{
+	return c < 0x800 ? arena_printf(arena, "%c%c", (int)(0xc0 | c >> 6),
+					(int)(0x80 | (c & 0x3f)))
+			 : arena_printf(arena, "%c%c%c", (int)(0xe0 | c >> 12),
+					(int)(0x80 | (c >> 6 & 0x3f)),
+					(int)(0x80 | (c & 0x3f)));
+}
+
+/* Letters of Europe as the C library makes them small. */
+START_TEST(folded_has_the_small_letters_of_the_c_library)
+{
+	static const struct {
+		wint_t first, last;
+	} blocks[] = { { 0xc0, 0xde },	  { 0xe0, 0x12f },  { 0x131, 0x17e },
+		       { 0x1cd, 0x1ef },  { 0x1f8, 0x21f }, { 0x222, 0x233 },
+		       { 0x386, 0x3c1 },  { 0x3c3, 0x3ce }, { 0x400, 0x482 },
+		       { 0x48a, 0x52f },  { 0x531, 0x586 }, { 0x1e00, 0x1e95 },
+		       { 0x1ea0, 0x1eff } };
+	locale_t plain = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+
+	ck_assert(plain != (locale_t)0);
+	for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
+		for (wint_t c = blocks[i].first; c <= blocks[i].last; c++)
+			ck_assert_msg(streq(folded_text(arena, utf8(c)),
+					    utf8(towlower_l(c, plain))),
+				      "U+%04X: %s", (unsigned)c,
+				      folded_text(arena, utf8(c)));
+	freelocale(plain);
+}
+END_TEST
+
+/* Words of their own, beyond ASCII too. */
+static const struct {
+	const char *text, *phrase;
+	bool found;
+} find_table[] = {
+	{ "a b c", "b", true },
+	{ "abc", "b", false },
+	{ "ab b", "b", true },
+	{ "b", "b", true },
+	{ "anything", "", false },
+	{ "c++11", "c++", true },
+	{ "vc++", "c++", false },
+	{ "\303\274b", "b", false },
+	{ "b\303\274", "b", false },
+	{ "(\303\274b)", "\303\274b", true },
+	{ "a\303\274b", "\303\274b", false },
+	{ "\342\202\254b\342\202\254", "b", true },
+	{ "\343\201\246\345\256\211\343\201\204", "\345\256\211", true },
+};
+
+START_TEST(folded_finds_words_of_their_own)
+{
+	const char *text = find_table[_i].text;
+
+	ck_assert((folded_find(text, find_table[_i].phrase) != NULL) ==
+		  find_table[_i].found);
 }
 END_TEST
 
@@ -581,6 +714,11 @@ void plan_cases(Suite *suite)
 	tcase_add_loop_test(tc, quality_finds_each_fault_in_a_subject, 0,
 			    (int)ARRAY_LEN(subject_table));
 	tcase_add_test(tc, quality_survives_any_text);
+	tcase_add_loop_test(tc, folded_is_what_a_reader_sees, 0,
+			    (int)ARRAY_LEN(folded_table));
+	tcase_add_test(tc, folded_has_the_small_letters_of_the_c_library);
+	tcase_add_loop_test(tc, folded_finds_words_of_their_own, 0,
+			    (int)ARRAY_LEN(find_table));
 	tcase_add_test(tc, quality_needs_a_subject_in_mails_only);
 	tcase_add_test(tc, quality_cuts_details_at_whole_characters);
 	tcase_add_loop_test(tc, lift_is_newcombes_interval, 0,

@@ -15,18 +15,22 @@
 /* engine/backtest.h: some four seconds of one core. */
 #define WORK_MAX 6000000
 
+#define LISTED_MAX 10000
+
 struct backtest_in {
-	int64_t days;
+	int64_t days, contacts;
 };
 
 static const struct field backtest_fields[] = {
 	FIELD_I64(struct backtest_in, days, false, 1, BACKTEST_DAYS_MAX),
+	FIELD_I64(struct backtest_in, contacts, false, 0, LISTED_MAX),
 };
 
 static bool run(struct op *op, const struct request *rq, struct response *rs,
 		const char *playbook_id)
 {
-	struct backtest_in in = { .days = DAYS_DEFAULT };
+	struct backtest_in in = { .days = DAYS_DEFAULT,
+				  .contacts = BACKTEST_LISTED };
 	struct json_out j;
 
 	/* It keeps a worker busy for seconds: never all of them. */
@@ -38,6 +42,7 @@ static bool run(struct op *op, const struct request *rq, struct response *rs,
 		.playbook_id = playbook_id,
 		.days = in.days,
 		.work_max = WORK_MAX,
+		.listed_max = in.contacts,
 	};
 	response_json_begin(rs, 200, &j);
 	json_open(&j, '{');

@@ -12,11 +12,19 @@
 #define DAYS_DEFAULT 30
 #define OUT_MAX	     (64u << 20)
 
+static void flush(struct str *out)
+{
+	fwrite(out->bytes, 1, out->len, stdout);
+	str_reset(out);
+}
+
 static bool run(struct op *op, const struct backtest_request *request)
 {
 	const struct backtest_options options = {
 		.playbook_id = request->playbook_id,
 		.days = request->days ? request->days : DAYS_DEFAULT,
+		.listed_max = request->contacts,
+		.flush = flush,
 	};
 	struct json_out j;
 	struct str out;
@@ -33,7 +41,14 @@ static bool run(struct op *op, const struct backtest_request *request)
 	if (!db_begin(op) || !backtest_run(op, &options, &j) || !db_commit(op))
 		return false;
 	json_close(&j);
-	puts(out.bytes);
+	str_putc(&out, '\n');
+	if (!str_ok(&out))
+		return op_fail(op, FAIL_INTERNAL, "too_large",
+			       "the answer is too large");
+	flush(&out);
+	if (fflush(stdout) != 0)
+		return op_fail(op, FAIL_INTERNAL, "not_written",
+			       "the answer could not be written");
 	return true;
 }
 

@@ -11,6 +11,7 @@ struct backtest_request {
 	int64_t tenant_id;
 	const char *playbook_id; /* NULL: all active ones */
 	int64_t days;		 /* 0: 30 */
+	int64_t contacts;	 /* told one by one; INT64_MAX: all */
 };
 
 /* False when it failed; then the reason is on stderr. */

@@ -11,6 +11,7 @@
 #include "batch/backtest.h"
 #include "batch/pipeline.h"
 #include "db/db.h"
+#include "engine/backtest.h"
 
 #include <curl/curl.h>
 #include <getopt.h>
@@ -29,6 +30,7 @@ static const char usage[] =
     "  --once        as without it: one pass\n"
     "  --now TIME    the clock; needs RETIVO_TESTING=1\n"
     "usage: retivo-batch backtest --tenant N [--playbook ID] [--days 30]\n"
+    "                             [--contacts 200|all]\n"
     "What a playbook, or the whole set, would have done over past days, as\n"
     "JSON.\n";
 
@@ -41,6 +43,7 @@ enum {
 	OPT_VERSION,
 	OPT_HELP,
 	OPT_PLAYBOOK,
+	OPT_CONTACTS,
 	OPT_DAYS
 };
 
@@ -59,6 +62,7 @@ static const struct option backtest_options[] = {
 	{ "tenant", required_argument, NULL, OPT_TENANT },
 	{ "playbook", required_argument, NULL, OPT_PLAYBOOK },
 	{ "days", required_argument, NULL, OPT_DAYS },
+	{ "contacts", required_argument, NULL, OPT_CONTACTS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -144,6 +148,14 @@ static int read_backtest(int argc, char **argv, struct backtest_request *ret)
 			if (!parse_i64(optarg, 1, INT32_MAX, &ret->days))
 				return usage_error("--days needs a number");
 			break;
+		case OPT_CONTACTS:
+			if (streq(optarg, "all"))
+				ret->contacts = INT64_MAX;
+			else if (!parse_i64(optarg, 0, INT64_MAX,
+					    &ret->contacts))
+				return usage_error(
+				    "--contacts needs a number or \"all\"");
+			break;
 		default:
 			return usage_error(NULL);
 		}
@@ -177,7 +189,7 @@ static bool load_config(struct config *ret)
 int main(int argc, char **argv)
 {
 	struct pipeline_options options = { .stage = NULL };
-	struct backtest_request request = { .tenant_id = 0 };
+	struct backtest_request request = { .contacts = BACKTEST_LISTED };
 	bool backtest = argc > 1 && streq(argv[1], "backtest");
 	int status = backtest ? read_backtest(argc - 1, argv + 1, &request)
 			      : read_options(argc, argv, &options);

@@ -14,6 +14,8 @@
 
 #define CHUNK 2000
 
+#define FLUSH_BYTES 65536
+
 enum fate { FATE_PENDING, FATE_POSITIVE, FATE_NEGATIVE, FATE_NEUTRAL, FATES };
 static const char *const fate_words[FATES] = { "pending", "positive",
 					       "negative", "neutral" };
@@ -46,7 +48,8 @@ struct contact {
 	enum score_risk risk;
 	int64_t sent_us;
 	enum fate fate;
-	const char *cause; /* static; NULL while pending */
+	const char *cause;    /* static; NULL while pending */
+	struct contact *next; /* of the same customer */
 };
 
 /* A playbook's sums over all customers. */
@@ -79,8 +82,12 @@ struct backtest {
 	double share;	/* of the customers that are looked at */
 	int64_t all;	/* customers that there are */
 	int64_t customers;
-	struct contact *listed;
-	size_t listed_count;
+	struct json_out *j;
+	int64_t listed;
+};
+
+struct contacts {
+	struct contact *first, *last;
 };
 
 /* One chunk of customers over all days. */
@@ -88,7 +95,8 @@ struct chunk {
 	struct op *op; /* its arena lives as long as the chunk */
 	const char **ids;
 	size_t count;
-	struct pair *pairs; /* [customer × playbook_count + playbook] */
+	struct pair *pairs;	   /* [customer × playbook_count + playbook] */
+	struct contacts *contacts; /* by customer, in the order of days */
 	unsigned char
 	    *sent; /* [customer × days + day]: messages, for the cap */
 	struct past_chunk past;
@@ -235,11 +243,16 @@ static bool has_budget(const struct backtest *b, const struct tally *t,
 	       (own == 0 || (double)t->spent[day] < own);
 }
 
-static struct contact *new_contact(struct backtest *b, struct chunk *k)
+static struct contact *new_contact(struct chunk *k, size_t user)
 {
-	return b->listed_count < BACKTEST_LISTED
-		   ? &b->listed[b->listed_count++]
-		   : ARENA_NEW(k->op->arena, struct contact);
+	struct contact *c = ARENA_NEW(k->op->arena, struct contact);
+
+	if (k->contacts[user].last == NULL)
+		k->contacts[user].first = c;
+	else
+		k->contacts[user].last->next = c;
+	k->contacts[user].last = c;
+	return c;
 }
 
 static void contact(struct backtest *b, struct chunk *k, size_t user, size_t p,
@@ -247,7 +260,7 @@ static void contact(struct backtest *b, struct chunk *k, size_t user, size_t p,
 {
 	struct pair *pair = &k->pairs[user * b->playbook_count + p];
 	struct tally *t = &b->tallies[p];
-	struct contact *c = new_contact(b, k);
+	struct contact *c = new_contact(k, user);
 
 	*c = (struct contact){
 		.user_id = k->ids[user],
@@ -348,6 +361,45 @@ static bool load_day(struct backtest *b, struct chunk *k, struct arena *scratch,
 	return ok;
 }
 
+static const char *day_word(struct op *op, const struct backtest *b,
+			    int64_t day)
+{
+	return clock_write_day(op->arena, day_end(op, b, day));
+}
+
+static void write_contact(struct op *op, struct json_out *j,
+			  const struct backtest *b, const struct contact *c)
+{
+	json_open(j, '{');
+	json_pair(j, "user_id", c->user_id);
+	json_pair(j, "playbook_id", c->playbook_id);
+	json_pair(j, "playbook_name", c->playbook_name);
+	json_pair(j, "day", day_word(op, b, c->day));
+	json_key(j, "held_out");
+	json_boolean(j, c->held_out);
+	json_pair(j, "lifecycle_stage", score_stage_word(c->stage));
+	json_pair(j, "risk_level", score_risk_word(c->risk));
+	json_pair(j, "outcome", fate_words[c->fate]);
+	json_pair(j, "cause", c->cause);
+	json_close(j);
+}
+
+/* All contacts of a chunk's customer, now that their fates are known. */
+static void list_contacts(struct backtest *b, struct chunk *k, size_t user)
+{
+	struct str *out = b->j->out;
+	const struct contact *c = k->contacts[user].first;
+
+	for (; c != NULL && b->listed < b->options->listed_max; c = c->next) {
+		if (b->options->flush != NULL && out->len > FLUSH_BYTES)
+			b->options->flush(out);
+		if (out->len > BACKTEST_LIST_MAX_BYTES)
+			return;
+		write_contact(k->op, b->j, b, c);
+		b->listed++;
+	}
+}
+
 static void close_chunk(struct backtest *b, struct chunk *k)
 {
 	for (size_t i = 0; i < k->count * b->playbook_count; i++) {
@@ -359,6 +411,8 @@ static void close_chunk(struct backtest *b, struct chunk *k)
 		if (pair->matched && !pair->reached && pair->shut < SHUTS)
 			t->shut[pair->shut]++;
 	}
+	for (size_t u = 0; u < k->count; u++)
+		list_contacts(b, k, u);
 }
 
 static void free_arena(void *arena)
@@ -376,6 +430,7 @@ static bool walk_chunk(struct op *op, struct backtest *b, struct chunk *k)
 	arena_defer(op->arena, free_arena, scratch);
 	k->op = op;
 	k->pairs = ARENA_ARRAY(op->arena, struct pair, pairs);
+	k->contacts = ARENA_ARRAY(op->arena, struct contacts, k->count);
 	k->sent = ARENA_ARRAY(op->arena, unsigned char,
 			      k->count *(size_t)b->options->days);
 	for (size_t i = 0; i < pairs; i++)
@@ -415,14 +470,6 @@ static bool next_chunk(struct op *op, const struct backtest *b,
 	return true;
 }
 
-/* Names of the listed contacts outlive the chunk. */
-static void keep_listed(struct op *op, struct backtest *b, size_t from)
-{
-	for (size_t i = from; i < b->listed_count; i++)
-		b->listed[i].user_id =
-		    arena_strdup(op->arena, b->listed[i].user_id);
-}
-
 static bool walk_all(struct op *op, struct backtest *b)
 {
 	struct arena *arena = arena_new();
@@ -431,7 +478,6 @@ static bool walk_all(struct op *op, struct backtest *b)
 
 	arena_defer(op->arena, free_arena, arena);
 	do {
-		size_t listed = b->listed_count;
 		struct op chunk_op = *op;
 
 		chunk_op.arena = arena;
@@ -440,7 +486,6 @@ static bool walk_all(struct op *op, struct backtest *b)
 			return op_fail(op, chunk_op.fail.kind,
 				       chunk_op.fail.code, "%s",
 				       chunk_op.fail.message);
-		keep_listed(op, b, listed);
 		b->customers += (int64_t)k.count;
 		if (k.count > 0)
 			after = arena_strdup(op->arena, k.ids[k.count - 1]);
@@ -538,12 +583,6 @@ static void write_fates(struct json_out *j, const char *key,
 	json_close(j);
 }
 
-static const char *day_word(struct op *op, const struct backtest *b,
-			    int64_t day)
-{
-	return clock_write_day(op->arena, day_end(op, b, day));
-}
-
 static void write_tally(struct op *op, struct json_out *j,
 			const struct backtest *b, size_t p)
 {
@@ -576,58 +615,52 @@ static void write_tally(struct op *op, struct json_out *j,
 	json_close(j);
 }
 
-static void write_contact(struct op *op, struct json_out *j,
-			  const struct backtest *b, const struct contact *c)
-{
-	json_open(j, '{');
-	json_pair(j, "user_id", c->user_id);
-	json_pair(j, "playbook_id", c->playbook_id);
-	json_pair(j, "playbook_name", c->playbook_name);
-	json_pair(j, "day", day_word(op, b, c->day));
-	json_key(j, "held_out");
-	json_boolean(j, c->held_out);
-	json_pair(j, "lifecycle_stage", score_stage_word(c->stage));
-	json_pair(j, "risk_level", score_risk_word(c->risk));
-	json_pair(j, "outcome", fate_words[c->fate]);
-	json_pair(j, "cause", c->cause);
-	json_close(j);
-}
-
-static void write_all(struct op *op, struct json_out *j,
-		      const struct backtest *b)
+static void write_head(struct op *op, struct json_out *j,
+		       const struct backtest *b)
 {
 	write_count(j, "days", b->options->days);
 	json_pair(j, "from", day_word(op, b, 0));
 	json_pair(j, "to", day_word(op, b, b->options->days - 1));
-	write_count(j, "customers", b->customers);
 	write_count(j, "customers_total", b->all);
 	json_key(j, "sampled");
 	json_boolean(j, b->share < 1);
+}
+
+static void write_sums(struct op *op, struct json_out *j,
+		       const struct backtest *b)
+{
+	int64_t contacts = 0;
+
+	for (size_t p = 0; p < b->playbook_count; p++)
+		contacts += b->tallies[p].contacted + b->tallies[p].held_out;
+	write_count(j, "contacts_total", contacts);
+	write_count(j, "customers", b->customers);
 	json_key(j, "playbooks");
 	json_open(j, '[');
 	for (size_t p = 0; p < b->playbook_count; p++)
 		write_tally(op, j, b, p);
 	json_close(j);
-	json_key(j, "contacts");
-	json_open(j, '[');
-	for (size_t i = 0; i < b->listed_count; i++)
-		write_contact(op, j, b, &b->listed[i]);
-	json_close(j);
 }
 
+/* The contacts are written while the chunks pass, and held nowhere. */
 bool backtest_run(struct op *op, const struct backtest_options *options,
 		  struct json_out *j)
 {
 	struct backtest b = {
 		.options = options,
 		.spent = ARENA_ARRAY(op->arena, int64_t, (size_t)options->days),
-		.listed =
-		    ARENA_ARRAY(op->arena, struct contact, BACKTEST_LISTED),
+		.j = j,
 	};
 
 	if (!decide_load(op, &b.tenant) || !load_playbooks(op, &b) ||
-	    !load_share(op, &b) || !walk_all(op, &b))
+	    !load_share(op, &b))
 		return false;
-	write_all(op, j, &b);
+	write_head(op, j, &b);
+	json_key(j, "contacts");
+	json_open(j, '[');
+	if (!walk_all(op, &b))
+		return false;
+	json_close(j);
+	write_sums(op, j, &b);
 	return true;
 }

@@ -20,7 +20,7 @@
 #include "base/op.h"
 
 #define BACKTEST_DAYS_MAX 90
-#define BACKTEST_LISTED	  200 /* contacts that are told one by one */
+#define BACKTEST_LISTED	  200 /* contacts told one by one, unless asked */
 
 /*
  * Work, in clauses looked at: of a customer BACKTEST_WORK_CUSTOMER, and for
@@ -32,17 +32,27 @@
 #define BACKTEST_WORK_DAY      8
 
 struct json_out;
+struct str;
 
 struct backtest_options {
 	const char *playbook_id; /* any status; NULL: all active ones */
 	int64_t days;		 /* 1 to BACKTEST_DAYS_MAX, today the last */
-	int64_t work_max; /* a stable sample when it would be more; 0: all */
+	int64_t work_max;   /* a stable sample when it would be more; 0: all */
+	int64_t listed_max; /* contacts told one by one; INT64_MAX: all */
+	/*
+	 * Takes what is written so far, now and then, so that a long list needs
+	 * no memory; NULL: all stays, and the list ends early where the answer
+	 * would grow over BACKTEST_LIST_MAX_BYTES.
+	 */
+	void (*flush)(struct str *out);
 };
+
+#define BACKTEST_LIST_MAX_BYTES (6u << 20)
 
 /*
  * Inside the caller's transaction, on op->tenant_id at op->now_us; writes
  * members into an open object. Memory is bounded by a chunk of customers and
- * the contacts listed.
+ * what is written and not flushed.
  * Fails: FAIL_NOT_FOUND for the playbook; FAIL_INVALID when it does not
  * compile.
  */

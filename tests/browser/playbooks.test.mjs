@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { changed, documentOf, fields, Incomplete, rowsOf } from "../../templates/dashboard/js/ui/condition_rows.js";
 import { source } from "../e2e/lib/place.mjs";
-import { open, sign_in, start } from "./lib/browser.mjs";
+import { faults, open, settled, sign_in, start } from "./lib/browser.mjs";
 
 let world;
 before(async () => {
@@ -189,6 +189,26 @@ test("an edit makes a version, and the one before can come back", async (t) => {
 	await page.getByRole("dialog").getByRole("button", { name: "Go back" }).click();
 	await page.getByText("Version 1 is back.").waitFor();
 	await page.getByText("Hello {{name|there}}").waitFor();
+});
+
+test("a back-test that reaches many says how many of them are shown", async (t) => {
+	const { stack, tenant } = world;
+	await stack.sql("insert into customers (tenant_id, user_id, stage_since, first_activity_at, last_activity_at," +
+		" created_at, updated_at) select $1, 'crowd' || n, now(), now(), now(), now(), now()" +
+		" from generate_series(1, 1234) n", tenant.id);
+	t.after(() => stack.sql("delete from customers where tenant_id = $1 and user_id like 'crowd%'", tenant.id));
+	const { body } = await tenant.editor.post("/api/playbooks", { name: "Everybody new", entry_conditions: { lifecycle_stage: "new" },
+		exit_conditions: {}, constraints: { channels: ["in_app"], holdout: 0 }, strategy_hints: { message: "Hello" } });
+	const page = await open(world, t);
+	await sign_in(world, page, "viewer");
+	await page.goto(`${world.url}/playbooks/${body.id}`);
+	await page.getByRole("button", { name: "Run it" }).click();
+await page.getByText(/25 of 1,23\d shown/).waitFor();
+	await page.getByRole("button", { name: "Show 200" }).click();
+	await page.getByText(/200 of 1,23\d shown/).waitFor();
+	assert.equal(await page.getByRole("region", { name: "Who would have been contacted" }).getByRole("link").count(), 200);
+	await settled(page);
+	assert.deepEqual(await faults(page), []);
 });
 
 test("a back-test, of one and of all", async (t) => {

@@ -96,7 +96,13 @@ test("the whole set: who, when and which playbook, as the batch really did", asy
 	assert.deepEqual(of(true), held);
 	const { stdout } = await stack.run_batch(["backtest", "--tenant", String(tenant.id),
 		"--days", String(days + 1)]);
-	assert.deepEqual(JSON.parse(stdout).playbooks, test.playbooks);
+	assert.deepEqual(JSON.parse(stdout), test);
+	const order = test.contacts.map((c) => `${c.user_id} ${c.day}`);
+	assert.deepEqual(order, order.toSorted());
+	assert.equal(test.contacts_total, test.contacts.length);
+	for (const contacts of [0, 1, 7])
+		assert.deepEqual(ok(await tenant.viewer.post("/api/playbooks/backtest", { days: days + 1, contacts })),
+			{ ...test, contacts: test.contacts.slice(0, contacts) });
 	for (const playbook of test.playbooks) {
 		const sum = (o) => Object.values(o).reduce((a, b) => a + b, 0);
 		assert.equal(sum(playbook.outcomes), playbook.contacted);
@@ -155,10 +161,37 @@ test("a sample when there are too many, and what is refused", async () => {
 	const again = ok(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 90 }));
 	assert.deepEqual(again, test);
 	refused(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 91 }), 400, "days");
+	for (const contacts of [-1, 10001, "all", 1.5])
+		refused(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 2, contacts }), 400, "contacts");
 	refused(await tenant.viewer.post("/api/playbooks/x/backtest", { days: 2 }), 404);
 	const other = await stack.tenant("Other");
 	refused(await other.viewer.post(`/api/playbooks/${id}/backtest`, {}), 404);
 	const bad = await stack.run_batch(["backtest", "--tenant", String(tenant.id), "--playbook", "x"],
 		{ check: false });
 	assert.equal(bad.code, 1);
+});
+
+test("who is listed: the first customers, as many as asked for, or all of them", async () => {
+	const tenant = await stack.tenant("Long list");
+	const { id } = ok(await tenant.editor.post("/api/playbooks", win_back({ entry_conditions: {},
+		constraints: { channels: ["in_app"], match_all: true, holdout: 0.3 } })), 201);
+	/* More than one chunk. */
+	await stack.sql("insert into customers (tenant_id, user_id, stage_since, first_activity_at," +
+		" last_activity_at, created_at, updated_at) select $1, 'm' || n, now(), now(), now(), now(), now()" +
+		" from generate_series(1, 4500) n", tenant.id);
+	const users = Array.from({ length: 4500 }, (_, n) => `m${n + 1}`).toSorted();
+	const listed = (test) => test.contacts.map((c) => c.user_id);
+	const path = `/api/playbooks/${id}/backtest`;
+	const test = ok(await tenant.viewer.post(path, { days: 2 }));
+	assert.deepEqual([test.customers, test.contacts_total, test.sampled], [4500, 4500, false]);
+	assert.deepEqual(listed(test), users.slice(0, 200));
+	assert.deepEqual(listed(ok(await tenant.viewer.post(path, { days: 2, contacts: 10000 }))), users);
+	const run = (...args) => stack.run_batch(["backtest", "--tenant", String(tenant.id), "--playbook", id,
+		"--days", "2", ...args], { check: false });
+	const all = JSON.parse((await run("--contacts", "all")).stdout);
+	assert.deepEqual(listed(all), users);
+	assert.deepEqual({ ...all, contacts: test.contacts }, test);
+	assert.deepEqual(listed(JSON.parse((await run("--contacts", "3000")).stdout)), users.slice(0, 3000));
+	for (const bad of ["many", "-1", ""])
+		assert.equal((await run("--contacts", bad)).code, 2, bad);
 });

@@ -46,7 +46,10 @@ function seriesOf(playbooks, many) {
 	return others.length === 0 ? named : [...named, { name: "Others", colour: "neutral", values: named[0].values.map((_, i) => sum(others.map((one) => one[i]))) }];
 }
 
+const PAGE = 25;
+
 function Result({ data, many }) {
+	const [shown, setShown] = useState(PAGE);
 	const contacted = sum(data.playbooks.map((one) => one.contacted));
 	const heldOut = sum(data.playbooks.map((one) => one.held_out));
 	const outcomes = data.playbooks.map((one) => one.outcomes).reduce(add, {});
@@ -54,17 +57,22 @@ function Result({ data, many }) {
 	const shut = data.playbooks.map((one) => one.not_contacted).reduce((all, one) => ({ ...all, ...Object.fromEntries(Object.entries(one).map(([key, n]) => [key, (all[key] ?? 0) + n])) }), {});
 	if (data.playbooks.length === 0)
 		return html`<${Empty} title="No playbook is active" />`;
+	const rows = data.contacts.slice(0, shown);
 	return html`<div class="form">
 		<p class="soft">${day(data.from)} to ${day(data.to)}, ${plural(data.customers, "customer")}${data.sampled ? ", a sample" : ""}.</p>
 		<${Tiles} of=${[["Would have been written to", count(contacted)], ["Held out", count(heldOut)],
 			["Fared well by themselves", percent(rate(outcomes))], ["Held out and fared well", percent(rate(held))]]} />
 		<${Days} columns label="Messages by day" days=${data.playbooks[0].by_day.map((one) => one.day)} series=${seriesOf(data.playbooks, many)} />
 		${Object.keys(shut).length > 0 && html`<h3>Matched, not contacted</h3><${Bars} label="Matched, not contacted" rows=${Object.entries(shut).sort(([, a], [, b]) => b - a).map(([key, n]) => [reasons[key] ?? words(key), n, "neutral"])} />`}
-		<${Table} label="Who would have been contacted" of=${{ rows: data.contacts.slice(0, 25) }} keyOf=${(row) => `${row.user_id} ${row.day} ${row.playbook_id}`} href=${(row) => `/customers/${encodeURIComponent(row.user_id)}`} columns=${[
+		<${Table} label="Who would have been contacted" of=${{ rows }} keyOf=${(row) => `${row.user_id} ${row.day} ${row.playbook_id}`} href=${(row) => `/customers/${encodeURIComponent(row.user_id)}`} columns=${[
 			{ title: "Customer", cell: (row) => row.user_id }, { title: "Day", cell: (row) => day(row.day) },
 			...(many ? [{ title: "Playbook", class: "mid", cell: (row) => row.playbook_name }] : []),
 			{ title: "Stage then", class: "wide", cell: (row) => html`<${Badge} value=${row.lifecycle_stage} />` },
 			{ title: "What came", cell: (row) => html`<${Badge} value=${row.outcome} /> <span class="faint wide-only">${row.held_out ? "held out" : row.cause ? words(row.cause) : ""}</span>` },
 		]} empty=${html`<${Empty} title="Nobody would have been contacted" />`} />
+		${rows.length < data.contacts_total && html`<div class="actions">
+			<span class="soft">${count(rows.length)} of ${count(data.contacts_total)} shown, by customer</span>
+			${rows.length < data.contacts.length && html`<${Button} class="small" onClick=${() => setShown(data.contacts.length)}>
+				Show ${count(data.contacts.length)}<//>`}</div>`}
 	</div>`;
 }

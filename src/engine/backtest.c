@@ -435,11 +435,13 @@ static bool walk_chunk(struct op *op, struct backtest *b, struct chunk *k)
 			      k->count *(size_t)b->options->days);
 	for (size_t i = 0; i < pairs; i++)
 		k->pairs[i].sent_day = -1;
-	k->past = (struct past_chunk){ .config = &b->tenant.config,
-				       .playbooks = b->playbooks,
-				       .playbook_count = b->playbook_count,
-				       .user_ids = k->ids,
-				       .count = k->count };
+	k->past =
+	    (struct past_chunk){ .config = &b->tenant.config,
+				 .playbooks = b->playbooks,
+				 .playbook_count = b->playbook_count,
+				 .email_ready = b->tenant.plan.email_ready,
+				 .user_ids = k->ids,
+				 .count = k->count };
 	ok = past_chunk_load(op, last - b->options->days + 1, last, &k->past);
 	for (int64_t day = 0; ok && day < b->options->days; day++)
 		ok = load_day(b, k, scratch, day);

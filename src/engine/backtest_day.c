@@ -5,7 +5,6 @@
  */
 #include "engine/backtest_parts.h"
 
-#include "base/config.h"
 #include "db/db.h"
 #include "db/sql.h"
 #include "store/intervention.h"
@@ -254,8 +253,6 @@ static int64_t channels_of(const struct playbook *pb)
 /* Who cannot be reached by a playbook, and since when who is opted out. */
 static bool load_reach(struct op *op, struct past_chunk *k)
 {
-	bool email_ready =
-	    op->config->smtp_url != NULL || op->config->mail_dir != NULL;
 	struct db_rows rows;
 	size_t u = 0;
 
@@ -273,7 +270,7 @@ static bool load_reach(struct op *op, struct past_chunk *k)
 		" ORDER BY user_id",
 		ARG_I64(op->tenant_id), ARG_TEXTS(k->user_ids, k->count),
 		ARG_TEXTS(intervention_channels, INTERVENTION_CHANNELS),
-		ARG_BOOL(email_ready)))
+		ARG_BOOL(k->email_ready)))
 		return false;
 	db_each (row, &rows) {
 		while (!streq(k->user_ids[u], db_text(&row, "user_id")))

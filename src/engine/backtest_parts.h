@@ -36,6 +36,7 @@ struct past_chunk {
 	const struct tenant_config *config;
 	const struct playbook *playbooks;
 	size_t playbook_count;
+	bool email_ready; /* a transport, or a test twin's simulation */
 	const char *const *user_ids;
 	size_t count;
 

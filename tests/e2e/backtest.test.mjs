@@ -195,3 +195,19 @@ test("who is listed: the first customers, as many as asked for, or all of them",
 	for (const bad of ["many", "-1", ""])
 		assert.equal((await run("--contacts", bad)).code, 2, bad);
 });
+
+test("without a transport a test twin's mails are simulated, in a back-test too", async () => {
+	const tenant = await stack.tenant("Twin");
+	const contacted = async (id, role) => {
+		const client = stack.client.as(await stack.key(id, role));
+		await drift(client, new_user("twin"), {}, 12);
+		const { id: playbook } = ok(await client.post("/api/playbooks", win_back()), 201);
+		await stack.batch({ tenant: id });
+		const { stdout } = await stack.run_batch(["backtest", "--tenant", String(id), "--playbook", playbook],
+			{ env: { ...stack.settings, RETIVO_MAIL_DIR: undefined } });
+		const [one] = JSON.parse(stdout).playbooks;
+		return [one.contacted > 0, one.not_contacted];
+	};
+	assert.deepEqual(await contacted(tenant.id, "write"), [false, { no_channel: 1 }]);
+	assert.deepEqual(await contacted(tenant.test_id, "write"), [true, {}]);
+});

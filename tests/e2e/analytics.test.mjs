@@ -39,6 +39,8 @@ test("an import of history is no wave of churn", async () => {
 	const [long, lately] = [await lived(120, 100), await lived(60, 50, 35)];
 	for (let i = 0; i < 3; i++)
 		await lived(60, 20, 10, 1);
+	/* Churned 15 days ago and came back: not lost. */
+	const back = await lived(60, 45, 3);
 	await stack.batch({ tenant: tenant.id });
 	const since = async (user) => {
 		const { customer } = ok(await tenant.viewer.get(`/api/customers/${user}`));
@@ -46,7 +48,8 @@ test("an import of history is no wave of churn", async () => {
 		return Math.round((Date.now() - new Date(customer.stage_since)) / 864e5);
 	};
 	assert.deepEqual([await since(long), await since(lately)], [70, 5]);
-	for (const [range, rate] of [["7d", 1 / 4], ["30d", 1 / 4]])
+	assert.equal(ok(await tenant.viewer.get(`/api/customers/${back}`)).customer.lifecycle_stage, "recovered");
+	for (const [range, rate] of [["7d", 1 / 5], ["30d", 1 / 5]])
 		assert.equal((await get(tenant, range)).kpis.churn_rate, rate, range);
 });
 

@@ -122,6 +122,53 @@ START_TEST(plan_fills_message_and_tells_why)
 }
 END_TEST
 
+/* The examples of docs/configuration.md. */
+static const struct {
+	size_t clauses;
+	const char *runner_up;
+	int64_t priority, positive, measured;
+	double confidence;
+} sure[] = {
+	{ 1, NULL, 0, 0, 0, 0.76 }, { 2, NULL, 0, 0, 0, 0.83 },
+	{ 4, "p", 100, 0, 0, 0.8 }, { 9, NULL, 0, 0, 0, 0.95 },
+	{ 4, "p", 75, 7, 8, 0.87 }, { 4, "p", 300, 0, 8, 0.76 },
+};
+
+START_TEST(plan_is_as_sure_as_documented)
+{
+	static const struct plan_fact facts[9] = {
+		{ "entry_conditions.health.lt", "lt", "40", "31" },
+		{ "entry_conditions.health.gt", "gt", "1", "31" },
+		{ "entry_conditions.health.ne", "ne", "3", "31" },
+		{ "entry_conditions.health.ne", "ne", "4", "31" },
+		{ "entry_conditions.health.ne", "ne", "5", "31" },
+		{ "entry_conditions.health.ne", "ne", "6", "31" },
+		{ "entry_conditions.health.ne", "ne", "7", "31" },
+		{ "entry_conditions.health.ne", "ne", "8", "31" },
+		{ "entry_conditions.health.ne", "ne", "9", "31" },
+	};
+	const struct plan_tenant t = { .name = "Acme", .email_ready = true };
+	const struct plan_customer c = ada();
+	const struct playbook pb = playbook("p", 100);
+	struct plan_result r;
+
+	plan_builtin(&op,
+		     &(struct plan_input){
+			 .customer = &c,
+			 .tenant = &t,
+			 .playbook = &pb,
+			 .facts = facts,
+			 .fact_count = sure[_i].clauses,
+			 .runner_up = sure[_i].runner_up,
+			 .runner_up_priority = sure[_i].priority,
+			 .positive = sure[_i].positive,
+			 .measured = sure[_i].measured,
+		     },
+		     &r);
+	ck_assert_double_eq_tol(r.confidence, sure[_i].confidence, 1e-9);
+}
+END_TEST
+
 START_TEST(plan_confidence_falls_with_a_close_second)
 {
 	struct plan_customer c = ada();
@@ -699,6 +746,8 @@ void plan_cases(Suite *suite)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, arbitrate_takes_priority_then_lift_then_age);
 	tcase_add_test(tc, plan_fills_message_and_tells_why);
+	tcase_add_loop_test(tc, plan_is_as_sure_as_documented, 0,
+			    (int)ARRAY_LEN(sure));
 	tcase_add_test(tc, plan_confidence_falls_with_a_close_second);
 	tcase_add_test(tc, plan_passes_over_channels_that_do_not_reach);
 	tcase_add_test(tc, plan_cuts_texts_at_whole_characters);

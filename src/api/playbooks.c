@@ -251,79 +251,6 @@ static bool playbooks_archive(struct op *op, const struct request *rq,
 	return reply_true(op, rs, 200, "archived");
 }
 
-struct preview_in {
-	struct json_object *entry_conditions;
-};
-
-static const struct field preview_fields[] = {
-	FIELD_JSON(struct preview_in, entry_conditions, true),
-};
-
-#define PREVIEW_NAMES 20
-
-/* "WHERE …" of those whom the conditions match, with their arguments. */
-static void write_matching(struct op *op, struct sql *q,
-			   const struct condition *entry)
-{
-	struct condition_at at = { 0 };
-
-	at.tenant = sql_bind(q, ARG_I64(op->tenant_id));
-	at.now = sql_bind(q, ARG_TIME(op->now_us));
-	sql_add(q, " FROM customers c WHERE c.tenant_id = ");
-	sql_ref(q, at.tenant);
-	sql_add(q, " AND ");
-	condition_write_sql(entry, q, &at);
-}
-
-/* The statement that counts, for people who want to see it. */
-static void write_sql(struct json_out *j, const struct sql *q)
-{
-	json_key(j, "sql");
-	json_open(j, '{');
-	json_pair(j, "text", q->text.bytes);
-	json_key(j, "parameters");
-	sql_write_args(q, j);
-	json_close(j);
-}
-
-static bool playbooks_preview(struct op *op, const struct request *rq,
-			      struct response *rs)
-{
-	struct preview_in in = { 0 };
-	struct tenant_config config;
-	struct condition *entry;
-	struct db_rows names;
-	struct sql count, some;
-	struct json_out j;
-	struct db_row row;
-
-	if (!body_decode(op, rq, preview_fields, ARRAY_LEN(preview_fields),
-			 &in) ||
-	    !tenant_config_load(op, &config) ||
-	    !condition_parse(op, "entry_conditions", in.entry_conditions,
-			     &config.env, &entry))
-		return false;
-	sql_init(&count, op->arena);
-	sql_add(&count, "SELECT count(*) AS matching_users");
-	write_matching(op, &count, entry);
-	sql_init(&some, op->arena);
-	sql_add(&some, "SELECT c.user_id,"
-		       " coalesce(c.name, c.email, c.user_id) AS name,"
-		       " c.lifecycle_stage, c.health");
-	write_matching(op, &some, entry);
-	sql_add(&some, " ORDER BY c.user_id LIMIT ");
-	sql_count(&some, PREVIEW_NAMES);
-	if (!db_one_sql(op, &row, &count) || !db_rows_sql(op, &names, &some))
-		return false;
-	response_json_begin(rs, 200, &j);
-	json_open(&j, '{');
-	db_row_members(&j, &row);
-	db_rows_member(&j, "customers", &names);
-	write_sql(&j, &count);
-	json_close(&j);
-	return true;
-}
-
 /* ------------------------------------------------------------- versions -- */
 
 static bool playbooks_versions(struct op *op, const struct request *rq,
@@ -369,8 +296,6 @@ const struct route playbooks_routes[] = {
 	  "archivePlaybook", 0 },
 	{ HTTP_PUT, "/api/playbooks/{id}/status", ACCESS_EDITOR,
 	  playbooks_status, "setPlaybookStatus", 0 },
-	{ HTTP_POST, "/api/playbooks/preview-count", ACCESS_VIEWER,
-	  playbooks_preview, "previewPlaybookCount", 0 },
 	{ HTTP_GET, "/api/playbooks/{id}/versions", ACCESS_VIEWER,
 	  playbooks_versions, "listPlaybookVersions", 0 },
 };

@@ -53,6 +53,15 @@ bool reply_page(struct op *op, struct response *rs, const char *key,
 		const struct db_rows *rows, const struct page_spec *spec,
 		const struct page *page, const char *const *key_columns)
 {
+	return reply_page_with(op, rs, NULL, key, rows, spec, page,
+			       key_columns);
+}
+
+bool reply_page_with(struct op *op, struct response *rs,
+		     const struct db_row *head, const char *key,
+		     const struct db_rows *rows, const struct page_spec *spec,
+		     const struct page *page, const char *const *key_columns)
+{
 	size_t shown = rows->count;
 	bool more = page->limit > 0 && shown > (size_t)page->limit;
 	struct json_out j;
@@ -61,6 +70,8 @@ bool reply_page(struct op *op, struct response *rs, const char *key,
 		shown = (size_t)page->limit;
 	response_json_begin(rs, 200, &j);
 	json_open(&j, '{');
+	if (head != NULL)
+		db_row_members(&j, head);
 	json_key(&j, key);
 	json_open(&j, '[');
 	for (size_t i = 0; i < shown; i++) {

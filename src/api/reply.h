@@ -27,6 +27,12 @@ bool reply_page(struct op *op, struct response *rs, const char *key,
 		const struct db_rows *rows, const struct page_spec *spec,
 		const struct page *page, const char *const *key_columns);
 
+/* The same with the columns of head (may be NULL) as members before them. */
+bool reply_page_with(struct op *op, struct response *rs,
+		     const struct db_row *head, const char *key,
+		     const struct db_rows *rows, const struct page_spec *spec,
+		     const struct page *page, const char *const *key_columns);
+
 /* {"<key>": true}: what the contract answers to deletes. Returns true. */
 bool reply_true(struct op *op, struct response *rs, int status,
 		const char *key);

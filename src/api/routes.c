@@ -4,7 +4,7 @@
 #include "api/routes.h"
 
 /* Counts are in other objects, so the list is made when it is asked for. */
-#define ROUTE_LISTS 31
+#define ROUTE_LISTS 32
 
 static void all_lists(struct route_list ret[ROUTE_LISTS])
 {
@@ -28,6 +28,7 @@ static void all_lists(struct route_list ret[ROUTE_LISTS])
 		{ interventions_routes, interventions_route_count },
 		{ library_routes, library_route_count },
 		{ personal_data_routes, personal_data_route_count },
+		{ playbook_preview_routes, playbook_preview_route_count },
 		{ playbooks_routes, playbooks_route_count },
 		{ privacy_routes, privacy_route_count },
 		{ sessions_routes, sessions_route_count },

@@ -46,6 +46,8 @@ extern const struct route library_routes[];
 extern const size_t library_route_count;
 extern const struct route personal_data_routes[];
 extern const size_t personal_data_route_count;
+extern const struct route playbook_preview_routes[];
+extern const size_t playbook_preview_route_count;
 extern const struct route playbooks_routes[];
 extern const size_t playbooks_route_count;
 extern const struct route privacy_routes[];

@@ -158,6 +158,12 @@ test("from the library to an active playbook: count, names and SQL on the way", 
 	await page.getByRole("button", { name: "Create the draft" }).click();
 	await page.getByRole("heading", { name: "For everybody healthy" }).waitFor();
 	await page.getByText("3 customers match now").waitFor();
+	await page.getByRole("button", { name: "Who?" }).click();
+	const who = page.getByRole("region", { name: "Who matches now" });
+	await who.getByRole("link", { name: "Ada" }).waitFor();
+	assert.equal(await who.getByRole("link").count(), 3);
+	await settled(page);
+	assert.deepEqual(await faults(page), []);
 	await page.getByRole("button", { name: "Activate" }).click();
 	await page.getByRole("button", { name: "Pause" }).waitFor();
 	const { body } = await world.tenant.viewer.get("/api/playbooks");

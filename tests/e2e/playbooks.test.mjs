@@ -209,6 +209,9 @@ test("preview-count, dry-run and batch agree for every form", async () => {
 		if (!Object.keys(entry_conditions).length)
 			continue;
 		const id = await activate(shop, win_back({ entry_conditions }));
+		const preview = ok(await shop.viewer.get(`/api/playbooks/${id}/preview`));
+		assert.deepEqual([preview.matching_users, preview.customers.map((c) => c.user_id).join("")],
+			[who.length, who], text);
 		for (const user_id of "abc") {
 			const { rules } = ok(await shop.viewer.post(
 				"/api/interventions/dry-run", { user_id }));
@@ -227,4 +230,42 @@ test("pausing or archiving cancels what is not sent", async () => {
 	assert.equal((await interventions(shop, user))[0].status, "planned");
 	ok(await shop.editor.put(`/api/playbooks/${id}/status`, { status: "paused" }));
 	assert.equal((await interventions(shop, user))[0].status, "cancelled");
+});
+
+test("who matches a playbook now, page by page", async () => {
+	const shop = await stack.tenant("Preview");
+	const users = Array.from({ length: 7 }, (_, n) => `p${n}`);
+	for (const user of users)
+		await drift(shop.ingest, user, { name: user === "p3" ? "" : `Name of ${user}` }, 10);
+	await drift(shop.ingest, "other", {}, 1);
+	await stack.batch({ tenant: shop.id });
+	/* A draft, too. */
+	const { id } = ok(await shop.editor.post("/api/playbooks", win_back()), 201);
+	const path = `/api/playbooks/${id}/preview`;
+	const all = ok(await shop.viewer.get(path));
+	assert.equal(all.matching_users, 7);
+	assert.equal(all.next_cursor, undefined);
+	assert.deepEqual(all.customers.map((c) => c.user_id), users);
+	const [first] = all.customers;
+	assert.deepEqual([first.name, first.lifecycle_stage], ["Name of p0", "at_risk"]);
+	assert.ok(first.health >= 0 && first.risk_level && first.last_activity_at);
+	const pages = [];
+	for (let cursor = ""; cursor !== undefined;) {
+		const page = ok(await shop.viewer.get(`${path}?limit=3${cursor && `&cursor=${cursor}`}`));
+		assert.equal(page.matching_users, cursor ? undefined : 7);
+		pages.push(page.customers);
+		cursor = page.next_cursor;
+	}
+	assert.deepEqual(pages.map((page) => page.length), [3, 3, 1]);
+	assert.deepEqual(pages.flat(), all.customers);
+	const { id: second } = ok(await shop.editor.post("/api/playbooks", win_back()), 201);
+	const { next_cursor } = ok(await shop.viewer.get(`/api/playbooks/${second}/preview?limit=1`));
+	refused(await shop.viewer.get(`${path}?cursor=${next_cursor}`), 400, "cursor");
+	for (const limit of [0, 101, "x"])
+		refused(await shop.viewer.get(`${path}?limit=${limit}`), 400, "limit");
+	refused(await shop.ingest.get(path), 403);
+	const stranger = await stack.tenant("Stranger");
+	for (const [client, of] of [[stranger.viewer, id], [shop.viewer, "nothing"],
+		[shop.viewer, "01938c4e-5b1a-7c3e-9f20-6d1f0a2b3c4d"]])
+		refused(await client.get(`/api/playbooks/${of}/preview`), 404);
 });

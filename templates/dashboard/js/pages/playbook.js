@@ -2,14 +2,14 @@
 import { api } from "../api.js";
 import { useApi, usePages, useSettled } from "../data.js";
 import { channelName, plain, percent, plural, words } from "../format.js";
-import { html, useEffect, useState } from "../html.js";
+import { html, useState } from "../html.js";
 import { useQuery } from "../router.js";
 import { may } from "../session.js";
 import { Backtest } from "../ui/backtest.js";
 import { Badge, Button, Card, Empty, Facts, Failure, Load, Page, Skeleton, Time } from "../ui/basics.js";
 import { fieldOf } from "../ui/condition_rows.js";
 import { ask } from "../ui/dialog.js";
-import { Pager } from "../ui/table.js";
+import { Pager, Table } from "../ui/table.js";
 import { attempt, toast } from "../ui/toast.js";
 import { Why } from "../ui/why.js";
 
@@ -66,7 +66,7 @@ const limitsOf = (constraints) => [...Object.keys(limitNames).filter((key) => ke
 function Detail({ book, reload }) {
 	const hints = book.strategy_hints ?? {};
 	return html`<div class="detail"><div>
-			<${Matching} of=${book.entry_conditions ?? {}} />
+			<${Matching} key=${book.version} book=${book} />
 			<${Card} title="Done when"><${Clauses} of=${book.exit_conditions ?? {}} none="No condition ends it early." /><//>
 			<${Card} title="What it says"><div class="form">${hints.subject &&
 				html`<p class="subject"><span class="faint">Subject</span> <strong>${hints.subject}</strong></p>`}
@@ -138,24 +138,29 @@ function Versions({ book, reload }) {
 		<${Pager} of=${list} />`}<//>`;
 }
 
-function Matching({ of }) {
-	const [result, setResult] = useState({});
-	useEffect(() => {
-		let current = true;
-		api("POST", "/api/playbooks/preview-count", { entry_conditions: of }).then(
-			({ matching_users }) => current && setResult({ count: matching_users }),
-			(error) => current && setResult({ error }));
-		return () => {
-			current = false;
-		};
-	}, [JSON.stringify(of)]);
+/* Counts and names those of now; the names when somebody asks for them. */
+function Matching({ book }) {
+	const path = `/api/playbooks/${book.id}/preview`;
+	const first = useApi(`${path}?limit=1`);
+	const [shown, setShown] = useState(false);
+	const total = first.data?.matching_users;
 	return html`
-		<${Card} title="For whom" actions=${result.count !== undefined &&
-			html`<${Badge} tone="info">${plural(result.count, "customer")} match now<//>`}>
-			${result.error && html`<p class="error">${result.error.message}</p>`}
-			<${Clauses} of=${of} none="Everybody." />
+		<${Card} title="For whom" actions=${total !== undefined && html`
+			<${Badge} tone="info">${plural(total, "customer")} match now<//>
+			${total > 0 && html`<${Button} class="small" onClick=${() => setShown(!shown)}>${shown ? "Hide them" : "Who?"}<//>`}`}>
+			${first.error && html`<p class="error">${first.error.message}</p>`}
+			<${Clauses} of=${book.entry_conditions ?? {}} none="Everybody." />
+			${shown && html`<${Who} path=${path} />`}
 		<//>`;
 }
+
+const Who = ({ path }) => html`<${Table} label="Who matches now" of=${usePages(path, "customers", {}, 20)}
+	keyOf=${(one) => one.user_id} href=${(one) => `/customers/${encodeURIComponent(one.user_id)}`} columns=${[
+		{ title: "Customer", cell: (one) => one.name },
+		{ title: "Stage", cell: (one) => html`<${Badge} value=${one.lifecycle_stage} />` },
+		{ title: "Health", class: "number", cell: (one) => one.health },
+		{ title: "Last seen", class: "wide", cell: (one) => html`<${Time} at=${one.last_activity_at} />` },
+	]} empty=${html`<${Empty} title="Nobody matches now" />`} />`;
 
 const signs = { eq: "is", ne: "is not", gt: "is over", gte: "is at least", lt: "is under", lte: "is at most",
 	in: "is one of", nin: "is none of",

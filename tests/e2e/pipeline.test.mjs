@@ -467,7 +467,8 @@ test("priority decides between playbooks, and the loser is told", async () => {
 	assert.equal((await the_intervention(tenant, user)).playbook_id, high);
 	const [{ rules }] = await stack.sql("select rules from decisions where" +
 		" tenant_id = $1 and user_id = $2", tenant.id, user);
-	assert.match(JSON.stringify(rules), /Low|lost|loser/);
+	assert.deepEqual(rules.offered.map(({ name, lost_by }) => [name, lost_by]),
+		[["High", undefined], ["Low", "priority"]]);
 });
 
 test("customers with long properties are decided, and their texts checked, a few at a time", async () => {
@@ -660,19 +661,27 @@ test("an address that SMTP must not see fails and sends nothing", async () => {
 	assert.equal(smtp.to("victim@customer.example").length, 0);
 });
 
-test("a name cannot add a header or markup", async () => {
-	const name = "Eve\u2028<b>x</b>&amp;";
-	const { tenant, user, batch } = await scene({ approvalMode: "full_auto",
-		traits: { name }, playbook: { strategy_hints: {
-			subject: "Hello {{name|there}}", message: "Hi {{name|there}}." } } });
-	await batch();
-	await batch();
-	const [seen] = await interventions(tenant, user);
-	if (seen.status === "planned")
-		return; /* the checks kept it back: fine */
-	const { parsed } = await sent_once(tenant, user);
-	assert.doesNotMatch(parsed.html, /<b>x<\/b>/);
-});
+for (const [key, value] of [["name", "Eve\u2028<b>x</b>&amp;"],
+	["properties.nick", "Eve\r\nBcc: eve@customer.example\r\n\r\n<b>x</b>&amp;"]])
+	test(`no header and no markup comes from a customer's ${key}`, async () => {
+		const { tenant, user, batch } = await scene({ traits: { [key.replace("properties.", "")]: value },
+			playbook: { strategy_hints: { subject: `Hello {{${key}|there}}`, message: `Hi {{${key}|there}}.` } } });
+		await batch();
+		const seen = await the_intervention(tenant, user);
+		assert.equal(seen.status, "planned");
+		ok(await approve(tenant, seen.id));
+		await batch();
+		const { parsed, raw } = await sent_once(tenant, user);
+		assert.match(parsed.html, /&lt;b&gt;x&lt;\/b&gt;&amp;amp;\./);
+		assert.doesNotMatch(parsed.html, /<b>x<\/b>/);
+		assert.match(parsed.subject, /^Hello Eve[^\r\n]*<b>x<\/b>&amp;$/);
+		assert.deepEqual(parsed.to.value.map((one) => one.address), [address(user)]);
+		const head = String(raw).split("\r\n\r\n")[0].split(/\r\n(?!\s)/);
+		assert.deepEqual(head.map((line) => line.split(":")[0]), ["Date", "From", "To", "Subject",
+			"Message-ID", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "Auto-Submitted",
+			"MIME-Version", "Content-Type"]);
+		assert.deepEqual(smtp.to("eve@customer.example"), []);
+	});
 
 test("non-ASCII text arrives as it is", async () => {
 	const { tenant, user, batch } = await scene({ approvalMode: "full_auto",

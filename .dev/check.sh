@@ -61,6 +61,9 @@ simulation() {
 	BUILD_DIR=$dir "$here/tests/sim/run" "$@"
 }
 
+# A million customers, or SCALE; fails by its memory alone.
+scale() { BUILD_DIR=$1 "$here/tests/load/run" scale; }
+
 end_to_end() { BUILD_DIR=$1 "$here/tests/e2e/run"; }
 
 lint() { make -C "$1" lint; }
@@ -88,6 +91,7 @@ cmd_check() {
 		step browser browser "$dir/gcc" || true
 		if [ "${1:-}" = long ]; then
 			step sim-long simulation "$dir/gcc" long || true
+			step scale scale "$dir/gcc" || true
 		else
 			step sim simulation "$dir/gcc" || true
 		fi

@@ -2,7 +2,8 @@
  * The batch at scale: refresh, match and decide over a tenant of SCALE
  * customers (1,000,000), each against its target, with the batch's peak
  * memory: ./dev bench scale. PostgreSQL runs in a folder of its own, with its
- * flushes on.
+ * flushes on. Times depend on the machine and are only told; it fails when a
+ * stage needs more than PEAK_MAX_MB, at any size.
  *
  * Made by SQL, since what is measured is the batch: customers with traits,
  * and per customer the daily counts of 8 active days of the last 40 with 5 to
@@ -15,6 +16,7 @@ import { readFileSync } from "node:fs";
 import { start_stack } from "../e2e/lib/stack.mjs";
 
 const SCALE = Number(process.env.SCALE ?? 1e6), CHANGED = Math.min(1e4, SCALE / 10);
+const PEAK_MAX_MB = Number(process.env.PEAK_MAX_MB ?? 64);
 
 /* As PostgreSQL's manual advises for a machine of 16 GB or more: a quarter of it
  * for buffers, which the tables of a million customers fit into. */
@@ -23,6 +25,7 @@ const stack = await start_stack({ settings: { RETIVO_BATCH_MAX_S: "3600" }, post
 	wal_compression: "lz4", max_parallel_workers_per_gather: "0" } });
 const sql = (text, ...values) => stack.sql(text, ...values);
 const { id: tenant, viewer } = await stack.tenant("Scale");
+const peaks = []; /* [stage, MB], one a run */
 
 /* {seconds, peak_mb} of one stage, on the clock or at another time, due or not. */
 async function stage(name, { now, force = true } = {}) {
@@ -42,6 +45,7 @@ async function stage(name, { now, force = true } = {}) {
 			}, 20);
 		} });
 	clearInterval(look);
+	peaks.push([name, peak / 1024]);
 	return { seconds: (performance.now() - begun) / 1000, peak_mb: peak / 1024 };
 }
 
@@ -173,6 +177,10 @@ try {
 	}
 	note("analytics of 30 days", times.toSorted((a, b) => a - b)[4], 100, "ms", false);
 	console.table(rows);
+	const wrong = peaks.filter(([, mb]) => !(mb > 1 && mb <= PEAK_MAX_MB));
+	for (const [name, mb] of wrong)
+		console.error(`${name} took ${mb.toFixed(1)} MB, ${PEAK_MAX_MB} are allowed`);
+	process.exitCode = wrong.length > 0 ? 1 : 0;
 } finally {
 	await stack.stop();
 }

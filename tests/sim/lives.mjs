@@ -22,13 +22,20 @@
  * with chance opt_out_chance(): 0.0003, more where few people live few days,
  * that there be some. The last day of activity before a lapse is an active one.
  *
- * truth() is the stage that product and config define for such a life: new on
- * the first day, onboarding up to 14 days or both milestones, recovered for 14
- * days after coming back from 7 or more silent days, at_risk from 7 and
- * churned from 30 days of a lapse on, else active.
+ * Two things are held against what Retivo sees. truth() is the stage that
+ * product and config define for such a life: new on the first day, onboarding up
+ * to 14 days or both milestones, recovered for 14 days after coming back from 7
+ * or more silent days, at_risk from 7 and churned from 30 days of a lapse on,
+ * else active. It says that the rules are followed. hidden() is where the life
+ * itself stands, and knows of no rule: whether it is settled, how long ago it
+ * lapsed, that it came back. It says that the rules find what is there to be
+ * found, and when.
  */
 export const LAPSE = 0.012, BACK = 0.02, BACK_WRITTEN = 0.05;
 export const WINDOW = 14;
+/* In hidden(): when a lapse should have been noticed, and when be over. */
+export const NOTICED = 10, LOST = 35;
+export const HIDDEN = ["setup", "settled", "unsettled", "back", "lapsed", "drifting", "lost", "gone"];
 export const STAGES = ["new", "onboarding", "active", "at_risk", "churned", "recovered"];
 const MILESTONES = ["profile_completed", "teammate_invited"];
 
@@ -40,12 +47,22 @@ export const chance_of = (a_day) => 1 - (1 - a_day) ** WINDOW;
 class Life {
 	constructor(random, user_id, signup) {
 		Object.assign(this, { random, user_id, signup, phase: "unborn", reached: 0,
-			silent: 0, back: -Infinity, written: -Infinity, opted_out: false });
+			since: -Infinity, away: 0, silent: 0, back: -Infinity, written: -Infinity, opted_out: false });
 		this.stuck = random.below(8) === 0;
 	}
 
 	/* One day: the names of its events. weekday 0 is Sunday. */
 	live(day, weekday) {
+		const before = this.phase, began = this.since;
+		const names = this.next(day, weekday);
+		if (this.phase !== before) {
+			this.since = day;
+			this.away = before === "lapsed" ? day - began : 0;
+		}
+		return names;
+	}
+
+	next(day, weekday) {
 		if (this.phase === "unborn" && day === this.signup) {
 			this.phase = "setup";
 			return this.act(["signed_up"]);
@@ -105,6 +122,23 @@ class Life {
 		if (++this.silent > 60)
 			this.phase = "gone";
 		return [];
+	}
+
+	/*
+	 * By the phase and its days alone. A lapse is one of "lapsed", "drifting" and
+	 * "lost" by its length, gone for good or not; who lapsed for as long as it
+	 * should have been noticed is "back" for some days; "unsettled" is a rhythm of
+	 * less than two weeks, "settled" a longer one.
+	 */
+	hidden(day) {
+		const days = day - this.since;
+		if (this.phase === "lapsed")
+			return days < NOTICED ? "lapsed" : days < LOST ? "drifting" : "lost";
+		if (this.phase !== "regular")
+			return this.phase;
+		if (this.away >= NOTICED && days < NOTICED)
+			return "back";
+		return days < 14 ? "unsettled" : "settled";
 	}
 
 	/* The stage at the end of the day; undefined before the first. */

@@ -69,6 +69,7 @@ INSERT INTO schema_version (version, name) VALUES
 	(18, 'events by source'),
 	(19, 'repeated messages'),
 	(20, 'room in customers'),
+	(22, 'indexes of the batch'),
 	(24, 'answers of each attempt'),
 	(25, 'edited messages');
 
@@ -847,8 +848,8 @@ CREATE UNIQUE INDEX deliveries_once ON deliveries
 	(tenant_id, outbox_id, endpoint_id);
 CREATE INDEX deliveries_endpoint ON deliveries
 	(tenant_id, endpoint_id, created_at DESC, id DESC);
-CREATE INDEX deliveries_due ON deliveries (tenant_id, next_attempt_at)
-	WHERE status = 'pending';
+CREATE INDEX deliveries_due ON deliveries
+	(tenant_id, endpoint_id, next_attempt_at, id) WHERE status = 'pending';
 
 CREATE TABLE delivery_attempts (
 	tenant_id bigint NOT NULL,

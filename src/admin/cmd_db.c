@@ -454,6 +454,13 @@ static const char resends[] =
  */
 static const char room[] = "ALTER TABLE customers SET (fillfactor = 50);\n";
 
+/* What the batch looks up in every run. */
+static const char batch_indexes[] =
+    "DROP INDEX deliveries_due;\n"
+    "CREATE INDEX deliveries_due ON deliveries\n"
+    "(tenant_id, endpoint_id, next_attempt_at, id)\n"
+    "WHERE status = 'pending';\n";
+
 /* What was edited before is known by its version; who did it, by the audit. */
 static const char edited_messages[] =
     "ALTER TABLE interventions ADD edited_at timestamptz,\n"
@@ -505,6 +512,7 @@ static const struct step steps[] = {
 	{ 18, "events by source", source_minutes, false },
 	{ 19, "repeated messages", resends, false },
 	{ 20, "room in customers", room, false },
+	{ 22, "indexes of the batch", batch_indexes, false },
 	{ 24, "answers of each attempt", model_attempts, false },
 	{ 25, "edited messages", edited_messages, false },
 };

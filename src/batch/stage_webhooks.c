@@ -19,6 +19,12 @@
 #define POST_DUE_EACH 100   /* of one endpoint in a chunk */
 #define POST_START_MS 15000 /* with 15 s timeouts under the lease's 60 s */
 
+/* Of a run: the endpoints that get no more in it. */
+struct webhooks_state {
+	const char **slow;
+	size_t slow_count;
+};
+
 static bool fan_out_insert(struct op *op, const struct db_rows *rows, bool test)
 {
 	const char **ids = ARENA_ARRAY(op->arena, const char *, rows->count);
@@ -106,37 +112,51 @@ static struct post_endpoint *endpoint_of(struct op *op,
 	return list[i];
 }
 
-/* Due deliveries, the endpoints taking turns. */
-static bool list_due(struct op *op, struct db_rows *ret)
+static struct webhooks_state *get_state(struct run *run)
+{
+	struct webhooks_state *st = run->state;
+
+	if (st == NULL) {
+		st = ARENA_NEW(run->arena, struct webhooks_state);
+		st->slow = ARENA_ARRAY(run->arena, const char *, 1);
+		run->state = st;
+	}
+	return st;
+}
+
+/* Due deliveries, the endpoints taking turns; without those set aside. */
+static bool list_due(struct op *op, const struct webhooks_state *st,
+		     struct db_rows *ret)
 {
 	return db_rows(op, ret,
 		       "SELECT d.id, d.outbox_id, d.endpoint_id, d.attempts,"
-		       " o.type, o.payload, w.url, w.secret"
-		       " FROM (SELECT id, outbox_id, endpoint_id, attempts,"
-		       " row_number() OVER (PARTITION BY endpoint_id"
-		       " ORDER BY next_attempt_at, id) AS place"
-		       " FROM deliveries WHERE tenant_id = $1"
-		       " AND status = 'pending' AND next_attempt_at <= $2) d"
-		       " JOIN outbox o ON o.tenant_id = $1"
-		       " AND o.id = d.outbox_id"
-		       " JOIN webhook_endpoints w ON w.tenant_id = $1"
-		       " AND w.id = d.endpoint_id AND w.status = 'active'"
-		       " WHERE d.place <= $3 ORDER BY d.place, d.id LIMIT $4",
+		       " d.place, d.url, d.secret, o.type, o.payload"
+		       " FROM (SELECT v.id,"
+		       " v.outbox_id, v.attempts, v.place,"
+		       " w.id AS endpoint_id, w.url, w.secret"
+		       " FROM webhook_endpoints w CROSS JOIN LATERAL (SELECT"
+		       " x.id, x.outbox_id, x.attempts, row_number() OVER"
+		       " (ORDER BY x.next_attempt_at, x.id) AS place"
+		       " FROM deliveries x WHERE x.tenant_id = $1"
+		       " AND x.endpoint_id = w.id AND x.status = 'pending'"
+		       " AND x.next_attempt_at <= $2"
+		       " ORDER BY x.next_attempt_at, x.id LIMIT $3) v"
+		       " WHERE w.tenant_id = $1 AND w.status = 'active'"
+		       " AND w.id <> ALL ($5) ORDER BY v.place, v.id"
+		       " LIMIT $4) d JOIN outbox o ON o.tenant_id = $1"
+		       " AND o.id = d.outbox_id ORDER BY d.place, d.id",
 		       ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
-		       ARG_I64(POST_DUE_EACH), ARG_I64(POST_CHUNK));
+		       ARG_I64(POST_DUE_EACH), ARG_I64(POST_CHUNK),
+		       ARG_UUIDS(st->slow, st->slow_count));
 }
 
-static bool send_posts(struct op *op, struct run *run)
+static struct post *take_posts(struct op *op, const struct db_rows *rows)
 {
+	struct post *posts = ARENA_ARRAY(op->arena, struct post, rows->count);
 	struct post_endpoint *endpoints[POST_CHUNK];
-	size_t endpoint_count = 0, n = 0, tried = 0;
-	struct db_rows rows;
+	size_t endpoint_count = 0, n = 0;
 
-	if (!db_begin(op) || !list_due(op, &rows) ||
-	    !run_chunk_done(op, run, 0))
-		return false;
-	struct post *posts = ARENA_ARRAY(op->arena, struct post, rows.count);
-	db_each (row, &rows) {
+	db_each (row, rows) {
 		posts[n++] = (struct post){
 			.id = db_text(&row, "id"),
 			.event_id = db_text(&row, "outbox_id"),
@@ -147,12 +167,63 @@ static bool send_posts(struct op *op, struct run *run)
 			    endpoint_of(op, endpoints, &endpoint_count, &row),
 		};
 	}
-	if (n > 0 && !post_all(op, posts, n, POST_START_MS))
+	return posts;
+}
+
+/* Its answers took all the time there was: for the next run. */
+static void set_aside(struct run *run, const char *endpoint)
+{
+	struct webhooks_state *st = get_state(run);
+	const char **slow;
+
+	for (size_t i = 0; i < st->slow_count; i++) {
+		if (streq(st->slow[i], endpoint))
+			return;
+	}
+	slow = ARENA_ARRAY(run->arena, const char *, st->slow_count + 1);
+	memcpy(slow, st->slow, st->slow_count * sizeof(*slow));
+	slow[st->slow_count++] = arena_strdup(run->arena, endpoint);
+	st->slow = slow;
+}
+
+/*
+ * More may be due when the chunk was full, or an endpoint's share of it, and
+ * went out. Returns how many were tried.
+ */
+static size_t look_back(struct run *run, const struct db_rows *rows,
+			const struct post *posts)
+{
+	bool full = rows->count == POST_CHUNK;
+	size_t tried = 0;
+
+	for (size_t i = 0; i < rows->count; i++) {
+		struct db_row row = db_row_at(rows, i);
+
+		if (posts[i].result != POST_UNTRIED) {
+			tried++;
+			full = full || db_i64(&row, "place") == POST_DUE_EACH;
+		} else if (!posts[i].endpoint->resting) {
+			set_aside(run, posts[i].endpoint->id);
+		}
+	}
+	run->more = run->more || (full && tried > 0);
+	return tried;
+}
+
+static bool send_posts(struct op *op, struct run *run)
+{
+	struct db_rows rows;
+	struct post *posts;
+	size_t tried;
+
+	if (!db_begin(op) || !list_due(op, get_state(run), &rows) ||
+	    !run_chunk_done(op, run, 0))
 		return false;
-	for (size_t i = 0; i < n; i++)
-		tried += posts[i].result != POST_UNTRIED;
-	run->more = run->more || (n == POST_CHUNK && tried > 0);
-	return db_begin(op) && webhooks_record(op, posts, n) &&
+	posts = take_posts(op, &rows);
+	if (rows.count > 0 && !post_all(op, posts, rows.count, POST_START_MS))
+		return false;
+	tried = look_back(run, &rows, posts);
+	return db_begin(op) && webhooks_record(op, posts, rows.count) &&
 	       run_chunk_done(op, run, (int64_t)tried);
 }
 

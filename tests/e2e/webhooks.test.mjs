@@ -1,6 +1,7 @@
 /* A tenant's webhook endpoints by the API: made, changed, tested, ended. */
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { start_stack } from "./lib/stack.mjs";
 import { HookServer } from "./lib/hooks.mjs";
 import { activate, drift, new_user, ok, refused, win_back } from "./lib/cases.mjs";
@@ -195,6 +196,50 @@ test("events reach those that listen to them", async () => {
 	await drift(shop.ingest, new_user("hooked"));
 	await stack.batch({ tenant: shop.id });
 	assert.equal(hooks.calls.length, 0);
+});
+
+/* n events that are due at an endpoint, as if told at once. */
+async function due(shop, endpoint_id, n) {
+	await stack.sql("with o as (insert into outbox (tenant_id, id, type, payload, created_at," +
+		" fanned_at) select $1, gen_random_uuid(), 'user.stage_changed', '{\"n\":' || g || '}'," +
+		" now(), now() from generate_series(1, $3::integer) g returning id)" +
+		" insert into deliveries (tenant_id, id, outbox_id, endpoint_id, status," +
+		" next_attempt_at, created_at) select $1, gen_random_uuid(), id, $2, 'pending'," +
+		" now(), now() from o", shop.id, endpoint_id, n);
+}
+
+const delivered = async (shop, endpoint_id) => (await stack.sql("select count(*)::integer as n" +
+	" from deliveries where tenant_id = $1 and endpoint_id = $2 and status = 'delivered'",
+	shop.id, endpoint_id))[0].n;
+
+test("all that is due at an endpoint goes in one run, beside one that is slow", async () => {
+	const shop = await stack.tenant("Busy");
+	const quick = await endpoint(shop.admin);
+	await due(shop, quick.id, 350);
+	await stack.batch({ tenant: shop.id, stage: "webhooks" });
+	assert.equal(await delivered(shop, quick.id), 350);
+	assert.equal(hooks.calls.length, 350);
+	assert.ok(hooks.calls.every((call) => call.verified), "signed");
+
+	/* It answers, but gets no further than some dozens in a round. */
+	const slow = createServer((asked, reply) => {
+		asked.resume();
+		setTimeout(() => reply.end("ok"), 1500);
+	});
+	await new Promise((resolve) => slow.listen(0, "127.0.0.1", resolve));
+	const { id } = ok(await shop.admin.post(PATH,
+		{ url: `http://127.0.0.1:${slow.address().port}/` }), 201).endpoint;
+	await due(shop, id, 350);
+	await due(shop, quick.id, 350);
+	const started = Date.now();
+	await stack.batch({ tenant: shop.id, stage: "webhooks" });
+	const took = Date.now() - started;
+	assert.equal(await delivered(shop, quick.id), 700);
+	const some = await delivered(shop, id);
+	assert.ok(some > 0 && some < 100, `${some} of the slow one`);
+	assert.ok(took < 30000, `${took} ms`);
+	slow.closeAllConnections();
+	slow.close();
 });
 
 test("test mode sends nothing", async () => {

@@ -215,6 +215,7 @@ static bool send_posts(struct op *op, struct run *run)
 	struct db_rows rows;
 	struct post *posts;
 	size_t tried;
+	bool more;
 
 	if (!db_begin(op) || !list_due(op, get_state(run), &rows) ||
 	    !run_chunk_done(op, run, 0))
@@ -223,8 +224,10 @@ static bool send_posts(struct op *op, struct run *run)
 	if (rows.count > 0 && !post_all(op, posts, rows.count, POST_START_MS))
 		return false;
 	tried = look_back(run, &rows, posts);
-	return db_begin(op) && webhooks_record(op, posts, rows.count) &&
-	       run_chunk_done(op, run, (int64_t)tried);
+	if (!db_begin(op) || !webhooks_record(op, posts, rows.count, &more))
+		return false;
+	run->more = run->more || more;
+	return run_chunk_done(op, run, (int64_t)tried);
 }
 
 bool stage_webhooks(struct op *op, struct run *run)

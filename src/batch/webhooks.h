@@ -10,9 +10,10 @@ MUST_CHECK bool webhooks_mail(struct op *op, struct run *run);
 
 /*
  * Writes what became of the posts inside the caller's transaction; those
- * that were not tried stay as they are.
+ * that were not tried stay as they are. ret_more: more than fits into it
+ * waits for endpoints that are not active, to be failed by another call.
  */
 MUST_CHECK bool webhooks_record(struct op *op, const struct post *posts,
-				size_t count);
+				size_t count, bool *ret_more);
 
 #endif

@@ -13,6 +13,7 @@
 
 #define FAILING_MAX  "5 days"
 #define RESPONSE_MAX 4096
+#define FAIL_CHUNK   1000
 
 /* What was tried, as columns. */
 struct tried {
@@ -145,7 +146,7 @@ static bool record_endpoint(struct op *op, struct post_endpoint *e)
 			ARG_TIME(op->now_us)));
 }
 
-/* What still waits for an endpoint that is no longer active. */
+/* Some of what still waits for an endpoint that is no longer active. */
 static bool fail_of_disabled(struct op *op, struct db_rows *ret)
 {
 	return db_rows(op, ret,
@@ -153,10 +154,16 @@ static bool fail_of_disabled(struct op *op, struct db_rows *ret)
 		       " next_attempt_at = NULL,"
 		       " last_error = 'the endpoint is ' || w.status"
 		       " FROM webhook_endpoints w WHERE d.tenant_id = $1"
+		       " AND d.id = ANY (ARRAY(SELECT x.id"
+		       " FROM webhook_endpoints e CROSS JOIN LATERAL"
+		       " (SELECT v.id FROM deliveries v WHERE v.tenant_id = $1"
+		       " AND v.endpoint_id = e.id AND v.status = 'pending'"
+		       " LIMIT $2) x WHERE e.tenant_id = $1"
+		       " AND e.status <> 'active' LIMIT $2))"
 		       " AND d.status = 'pending' AND w.tenant_id = $1"
 		       " AND w.id = d.endpoint_id AND w.status <> 'active'"
 		       " RETURNING d.outbox_id",
-		       ARG_I64(op->tenant_id));
+		       ARG_I64(op->tenant_id), ARG_I64(FAIL_CHUNK));
 }
 
 static bool move_messages(struct op *op, const struct db_rows *rows,
@@ -212,7 +219,8 @@ static bool record_messages(struct op *op, const char *const *events, size_t n)
 			     "webhook_failed");
 }
 
-bool webhooks_record(struct op *op, const struct post *posts, size_t count)
+bool webhooks_record(struct op *op, const struct post *posts, size_t count,
+		     bool *ret_more)
 {
 	struct db_rows lost;
 	struct tried tried;
@@ -226,6 +234,7 @@ bool webhooks_record(struct op *op, const struct post *posts, size_t count)
 	}
 	if (!fail_of_disabled(op, &lost))
 		return false;
+	*ret_more = lost.count == FAIL_CHUNK;
 	const char **events =
 	    ARENA_ARRAY(op->arena, const char *, count + lost.count);
 	size_t n = 0;

@@ -242,6 +242,21 @@ test("all that is due at an endpoint goes in one run, beside one that is slow", 
 	slow.close();
 });
 
+test("what waits for an endpoint that is disabled fails, some at a time", async () => {
+	const shop = await stack.tenant("Silent");
+	const { id } = await endpoint(shop.admin);
+	await due(shop, id, 2500);
+	await stack.sql("update webhook_endpoints set status = 'disabled' where id = $1", id);
+	await stack.batch({ tenant: shop.id, stage: "webhooks" });
+	const chunks = await stack.sql("select count(*)::integer as n, min(last_error) as error" +
+		" from deliveries where tenant_id = $1 and status = 'failed' group by xmin::text",
+		shop.id);
+	assert.equal(chunks.reduce((sum, chunk) => sum + chunk.n, 0), 2500);
+	assert.ok(chunks.every(({ n }) => n <= 1000), JSON.stringify(chunks));
+	assert.equal(chunks[0].error, "the endpoint is disabled");
+	assert.equal(hooks.calls.length, 0);
+});
+
 test("test mode sends nothing", async () => {
 	const secret = ok(await tenant.admin.post("/api/settings/api-keys",
 		{ label: "twin", scope: "admin", mode: "test" }), 201).secret;

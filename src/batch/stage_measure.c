@@ -78,10 +78,12 @@ static bool load_batch(struct op *op, const struct run *run,
 		size_t k = 0;
 
 		b->ids[b->n++] = db_text(&row, "id");
+		if (playbook == NULL)
+			continue;
 		while (k < b->playbook_count &&
 		       !streq(b->playbooks[k], playbook))
 			k++;
-		if (k == b->playbook_count && playbook != NULL)
+		if (k == b->playbook_count)
 			b->playbooks[b->playbook_count++] = playbook;
 	}
 	return true;

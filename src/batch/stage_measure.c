@@ -22,12 +22,14 @@
 #include "engine/playbook_doc.h"
 #include "store/erase.h"
 #include "store/outbox.h"
+#include "store/webhook.h"
 
 /* Where the cursor stands while the trials are walked. */
 #define BEHIND_ALL "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 struct measure_state {
 	bool full;
+	bool listens;	  /* some endpoint, to outcomes */
 	bool judged;	  /* the messages are done, the trials are left */
 	int64_t since_us; /* of the trials; DB_TIME_NULL: all */
 	int64_t started_us;
@@ -230,14 +232,20 @@ static bool open_run(struct op *op, struct run *run, struct measure_state *st)
 {
 	struct db_row row;
 
-	if (!db_one(op, &row,
-		    "SELECT rules_version FROM tenant_settings"
-		    " WHERE tenant_id = $1",
-		    ARG_I64(op->tenant_id)))
+	if (!db_one(
+		op, &row,
+		"SELECT t.rules_version, EXISTS (SELECT"
+		" FROM webhook_endpoints w WHERE w.tenant_id = $1"
+		" AND " WEBHOOK_LISTENS_SQL(
+		    "'outcome.recorded'") ")"
+					  " AS listens FROM tenant_settings t"
+					  " WHERE t.tenant_id = $1",
+		ARG_I64(op->tenant_id)))
 		return false;
 	int64_t version = db_i64(&row, "rules_version");
 	bool goes_on = !run->force && run->cursor != NULL &&
 		       *run->cursor == 'a' && run->version == version;
+	st->listens = db_bool(&row, "listens");
 	st->started_us = op->now_us;
 	st->full = goes_on || run->force || run->version != version ||
 		   run->watermark_us == DB_TIME_NULL ||
@@ -269,7 +277,7 @@ static bool measure_messages(struct op *op, struct run *run,
 	if (!load_batch(op, run, st, &b))
 		return false;
 	if (b.n > 0 && (!find_all_exits(op, &b) || !judge(op, &b, &done) ||
-			!put_events(op, &done)))
+			(st->listens && !put_events(op, &done))))
 		return false;
 	*ret_rows = (int64_t)done.count;
 	st->judged = b.n < MEASURE_CHUNK;

@@ -2,18 +2,26 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { start_stack } from "./lib/stack.mjs";
+import { HookServer } from "./lib/hooks.mjs";
+import { add_endpoint, new_secret } from "./lib/endpoints.mjs";
 import { activate, at, drift, new_user, ok, the_intervention, unsubscribe_link, win_back, DAY } from "./lib/cases.mjs";
 
-let stack;
+let stack, hooks;
 
 before(async () => {
+	hooks = await new HookServer(new_secret()).start();
 	stack = await start_stack({ mail: true });
 });
-after(() => stack?.stop());
+after(async () => {
+	await stack?.stop();
+	await hooks?.stop();
+});
 
-/* A tenant, a drifting customer, and a message that was sent. */
+/* A tenant that is told of outcomes, a drifting customer, and a message that
+ * was sent. */
 async function sent(playbook = {}, config) {
 	const tenant = await stack.tenant("Measure");
+	tenant.endpoint = await add_endpoint(stack, tenant, hooks);
 	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto",
 		...(config && { config }) }));
 	const user = await drift(tenant.ingest, new_user("measure"));
@@ -184,6 +192,17 @@ test("of an erased customer the outcome is kept and nothing is told", async () =
 	await batch();
 	const row = await outcome(tenant, id);
 	assert.deepEqual([row.outcome, row.cause], ["neutral", "erased"]);
+	assert.deepEqual(await stack.sql("select id from outbox where tenant_id = $1" +
+		" and type = 'outcome.recorded'", tenant.id), []);
+});
+
+test("where nobody listens to outcomes none is told", async () => {
+	const { tenant, user, id, batch } = await sent();
+	await stack.sql("update webhook_endpoints set events = '{intervention.delivered}'" +
+		" where id = $1", tenant.endpoint);
+	ok(await report(tenant, user));
+	await batch();
+	assert.equal((await outcome(tenant, id)).outcome, "positive");
 	assert.deepEqual(await stack.sql("select id from outbox where tenant_id = $1" +
 		" and type = 'outcome.recorded'", tenant.id), []);
 });

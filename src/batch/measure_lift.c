@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "db/db.h"
-#include "db/sql.h"
 #include "engine/playbook_doc.h"
 
 /* The playbook at hand, or the next that has pending exposures. */
@@ -52,11 +51,36 @@ static bool load_exit(struct op *op, const char *id,
 	return true;
 }
 
+/* Whose customer changed since since_us, or whose window is over. */
+static void write_changed(struct sql *q, const struct condition_at *at,
+			  int64_t since_us)
+{
+	sql_add(q, " AND (e.window_ends_at <= ");
+	sql_ref(q, at->now);
+	sql_add(q, " OR c.user_id IS NULL OR c.refreshed_at >= ");
+	sql_arg(q, ARG_TIME(since_us));
+	sql_add(q, " OR c.updated_at >= ");
+	sql_arg(q, ARG_TIME(since_us));
+	sql_add(q, ")");
+}
+
 /* The CTE "due": the chunk, oldest id first. */
 static void write_due(struct sql *q, const struct condition_at *at,
-		      int64_t since_us, const struct lift_walk *walk)
+		      const struct condition *exit, int64_t since_us,
+		      const struct lift_walk *walk)
 {
-	sql_add(q, "WITH due AS MATERIALIZED (SELECT e.* FROM exposures e"
+	sql_add(q, "WITH due AS MATERIALIZED (SELECT e.id, e.user_id,"
+		   " e.exposed_at AS since, e.window_ends_at,"
+		   " false AS not_delivered, false AS channel_off, ");
+	if (exit == NULL) {
+		sql_add(q, "false");
+	} else {
+		sql_add(q, "e.window_ends_at >= ");
+		sql_ref(q, at->now);
+		sql_add(q, " AND ");
+		condition_write_sql(exit, q, at);
+	}
+	sql_add(q, " AS exit_met FROM exposures e"
 		   " LEFT JOIN customers c ON c.tenant_id = e.tenant_id"
 		   " AND c.user_id = e.user_id"
 		   " WHERE e.outcome = 'pending' AND e.tenant_id = ");
@@ -67,49 +91,11 @@ static void write_due(struct sql *q, const struct condition_at *at,
 		sql_add(q, " AND e.id > ");
 		sql_arg(q, ARG_UUID(walk->after));
 	}
-	if (since_us != DB_TIME_NULL) {
-		sql_add(q, " AND (e.window_ends_at <= ");
-		sql_ref(q, at->now);
-		sql_add(q, " OR c.user_id IS NULL OR c.refreshed_at >= ");
-		sql_arg(q, ARG_TIME(since_us));
-		sql_add(q, " OR c.updated_at >= ");
-		sql_arg(q, ARG_TIME(since_us));
-		sql_add(q, ")");
-	}
+	if (since_us != DB_TIME_NULL)
+		write_changed(q, at, since_us);
 	sql_add(q, " ORDER BY e.id LIMIT ");
 	sql_arg(q, ARG_I64(MEASURE_CHUNK));
 	sql_add(q, ")");
-}
-
-/* The CTE "judged": id, until and cause of each that is due. */
-static void write_judged(struct sql *q, const struct condition_at *at,
-			 const struct condition *exit)
-{
-	sql_add(q, ", judged AS (SELECT e.id, t.until,"
-		   " CASE WHEN c.user_id IS NULL THEN 'erased'"
-		   " WHEN c.opted_out AND c.opted_out_at > t.since"
-		   " AND c.opted_out_at <= t.until THEN 'opted_out'"
-		   " WHEN d.churned THEN 'churned'");
-	if (exit != NULL) {
-		sql_add(q, " WHEN e.window_ends_at >= ");
-		sql_ref(q, at->now);
-		sql_add(q, " AND ");
-		condition_write_sql(exit, q, at);
-		sql_add(q, " THEN 'exit_met'");
-	}
-	sql_add(q, " WHEN d.stage_better THEN 'stage_better'"
-		   " WHEN d.risk_better THEN 'risk_better'"
-		   " WHEN e.window_ends_at <= ");
-	sql_ref(q, at->now);
-	sql_add(q, " THEN 'window_over' END AS cause FROM due e"
-		   " LEFT JOIN customers c ON c.tenant_id = e.tenant_id"
-		   " AND c.user_id = e.user_id"
-		   " CROSS JOIN LATERAL (SELECT e.exposed_at AS since, least(");
-	sql_ref(q, at->now);
-	sql_add(
-	    q,
-	    ", e.window_ends_at) AS until) t CROSS JOIN LATERAL " LEDGER_SAYS(
-		"e.tenant_id", "e.user_id") ")");
 }
 
 /* Judges a chunk of one playbook; *ret_last: its last id, NULL at the end. */
@@ -126,13 +112,11 @@ static bool judge(struct op *op, int64_t since_us, const struct lift_walk *walk,
 	sql_init(&q, op->arena);
 	at.tenant = sql_bind(&q, ARG_I64(op->tenant_id));
 	at.now = sql_bind(&q, ARG_TIME(op->now_us));
-	write_due(&q, &at, since_us, walk);
-	write_judged(&q, &at, exit);
-	sql_add(&q, ", put AS (UPDATE exposures e SET outcome = " OUTCOME_OF(
-			"j.cause") ", cause = j.cause, measured_at = j.until"
-				   " FROM judged j WHERE e.id = j.id"
-				   " AND j.cause IS NOT NULL"
-				   " AND e.tenant_id = ");
+	write_due(&q, &at, exit, since_us, walk);
+	measure_write_judged(&q, &at);
+	sql_add(&q, ", put AS (UPDATE exposures e SET outcome = j.outcome,"
+		    " cause = j.cause, measured_at = j.until FROM judged j"
+		    " WHERE e.id = j.id AND e.tenant_id = ");
 	sql_ref(&q, at.tenant);
 	sql_add(&q, " RETURNING e.id) SELECT count(*) AS seen,"
 		    " max(id::text) AS last,"

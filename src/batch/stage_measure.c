@@ -18,7 +18,6 @@
 #include "base/clock.h"
 #include "db/db.h"
 #include "db/db_tx.h"
-#include "db/sql.h"
 #include "engine/playbook_doc.h"
 #include "store/erase.h"
 #include "store/outbox.h"
@@ -150,48 +149,72 @@ static bool find_all_exits(struct op *op, struct batch *b)
 	return true;
 }
 
-static bool judge(struct op *op, const struct batch *b, struct db_rows *ret)
+/* The CTE "due": the chunk. */
+static void write_due(struct sql *q, const struct condition_at *at,
+		      const struct batch *b)
 {
-	return db_rows(
-	    op, ret,
-	    "WITH judged AS (SELECT o.intervention_id, t.until,"
-	    " CASE WHEN i.status IN ('failed', 'rolled_back', 'cancelled',"
-	    " 'rejected', 'expired') THEN 'not_delivered'"
-	    " WHEN c.user_id IS NULL THEN 'erased'"
-	    " WHEN c.opted_out AND c.opted_out_at > t.since"
-	    " AND c.opted_out_at <= t.until THEN 'opted_out'"
-	    " WHEN i.channel = ANY (c.channels_off)"
-	    " AND o.window_ends_at >= $2 THEN 'opted_out'"
-	    " WHEN d.churned THEN 'churned'"
-	    " WHEN o.intervention_id = ANY ($4) THEN 'exit_met'"
-	    " WHEN d.stage_better THEN 'stage_better'"
-	    " WHEN d.risk_better THEN 'risk_better'"
-	    " WHEN o.window_ends_at <= $2 THEN 'window_over' END AS cause"
-	    " FROM outcomes o JOIN interventions i"
-	    " ON i.tenant_id = o.tenant_id AND i.id = o.intervention_id"
-	    " LEFT JOIN customers c ON c.tenant_id = o.tenant_id"
-	    " AND c.user_id = o.user_id"
-	    " CROSS JOIN LATERAL (SELECT " SINCE " AS since,"
-	    " least($2, o.window_ends_at) AS until) t"
-	    " CROSS JOIN LATERAL " LEDGER_SAYS(
-		"$1",
-		"o.user_id") " WHERE o.tenant_id = $1 AND o.outcome = 'pending'"
-			     " AND o.intervention_id = ANY ($3)),"
-			     " put AS (UPDATE outcomes o SET outcome = " OUTCOME_OF(
-				 "j.cause") ", cause = j.cause,"
-					    " measured_at = j.until FROM judged j WHERE o.tenant_id = $1"
-					    " AND o.intervention_id = j.intervention_id"
-					    " AND o.outcome = 'pending' AND j.cause IS NOT NULL"
-					    " RETURNING o.intervention_id, o.user_id, o.outcome, o.cause)"
-					    " SELECT put.*, i.playbook_id, i.channel, i.message_body,"
-					    " i.reasoning, i.confidence, c.lifecycle_stage,"
-					    " c.activation_score, c.risk_level FROM put"
-					    " JOIN interventions i ON i.tenant_id = $1"
-					    " AND i.id = put.intervention_id"
-					    " LEFT JOIN customers c ON c.tenant_id = $1"
-					    " AND c.user_id = put.user_id ORDER BY put.intervention_id",
-	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
-	    ARG_UUIDS(b->ids, b->n), ARG_UUIDS(b->exits, b->exit_count));
+	sql_add(q, "WITH due AS MATERIALIZED (SELECT o.intervention_id AS id,"
+		   " o.user_id, " SINCE " AS since, o.window_ends_at,"
+		   " i.status IN ('failed', 'rolled_back', 'cancelled',"
+		   " 'rejected', 'expired') AS not_delivered,"
+		   " coalesce(i.channel = ANY (c.channels_off)"
+		   " AND o.window_ends_at >= ");
+	sql_ref(q, at->now);
+	sql_add(q, ", false) AS channel_off, o.intervention_id = ANY (");
+	sql_arg(q, ARG_UUIDS(b->exits, b->exit_count));
+	sql_add(q, ") AS exit_met FROM outcomes o JOIN interventions i"
+		   " ON i.tenant_id = o.tenant_id AND i.id = o.intervention_id"
+		   " LEFT JOIN customers c ON c.tenant_id = o.tenant_id"
+		   " AND c.user_id = o.user_id WHERE o.outcome = 'pending'"
+		   " AND o.intervention_id = ANY (");
+	sql_arg(q, ARG_UUIDS(b->ids, b->n));
+	sql_add(q, ") AND o.tenant_id = ");
+	sql_ref(q, at->tenant);
+	sql_add(q, ")");
+}
+
+/* What an event tells of each; nothing but the ids where nobody listens. */
+static void write_told(struct sql *q, const struct condition_at *at,
+		       bool listens)
+{
+	if (!listens) {
+		sql_add(q, " SELECT put.intervention_id FROM put");
+		return;
+	}
+	sql_add(q, " SELECT put.intervention_id, put.user_id, put.outcome,"
+		   " put.cause, i.playbook_id, i.channel, i.message_body,"
+		   " i.reasoning, i.confidence, c.lifecycle_stage,"
+		   " c.activation_score, c.risk_level FROM put"
+		   " JOIN interventions i ON i.id = put.intervention_id"
+		   " AND i.tenant_id = ");
+	sql_ref(q, at->tenant);
+	sql_add(q, " LEFT JOIN customers c ON c.user_id = put.user_id"
+		   " AND c.tenant_id = ");
+	sql_ref(q, at->tenant);
+	sql_add(q, " ORDER BY put.intervention_id");
+}
+
+static bool judge(struct op *op, const struct batch *b, bool listens,
+		  struct db_rows *ret)
+{
+	struct condition_at at = { 0 };
+	struct sql q;
+
+	sql_init(&q, op->arena);
+	sql_keep(&q);
+	at.tenant = sql_bind(&q, ARG_I64(op->tenant_id));
+	at.now = sql_bind(&q, ARG_TIME(op->now_us));
+	write_due(&q, &at, b);
+	measure_write_judged(&q, &at);
+	sql_add(&q, ", put AS (UPDATE outcomes o SET outcome = j.outcome,"
+		    " cause = j.cause, measured_at = j.until FROM judged j"
+		    " WHERE o.intervention_id = j.id"
+		    " AND o.outcome = 'pending' AND o.tenant_id = ");
+	sql_ref(&q, at.tenant);
+	sql_add(&q, " RETURNING o.intervention_id, o.user_id, o.outcome,"
+		    " o.cause)");
+	write_told(&q, &at, listens);
+	return db_rows_sql(op, ret, &q);
 }
 
 /* Of erased customers nothing is told. */
@@ -276,8 +299,9 @@ static bool measure_messages(struct op *op, struct run *run,
 
 	if (!load_batch(op, run, st, &b))
 		return false;
-	if (b.n > 0 && (!find_all_exits(op, &b) || !judge(op, &b, &done) ||
-			(st->listens && !put_events(op, &done))))
+	if (b.n > 0 &&
+	    (!find_all_exits(op, &b) || !judge(op, &b, st->listens, &done) ||
+	     (st->listens && !put_events(op, &done))))
 		return false;
 	*ret_rows = (int64_t)done.count;
 	st->judged = b.n < MEASURE_CHUNK;

@@ -125,7 +125,11 @@ static int stage_rank(enum score_stage stage)
 	return ranks[stage];
 }
 
-/* As the measure stage judges, by the state at the end of a day. */
+/*
+ * The rule of batch/measure_rule.c once more, with its order and ranks, by
+ * what a past day's end knows: nothing of messages that did not arrive, of
+ * erasures and of channels; and "active" stands for the ledger's cause.
+ */
 static void judge(struct contact *c, const struct past_state *s, unsigned marks,
 		  bool is_over)
 {

@@ -20,8 +20,10 @@
  *
  * Positive is the same for both: exit conditions met, or stage or risk
  * better by what the customer did, inside the window and before churn or
- * opt-out. Left out, in either arm: who was erased, or written to by hand in
- * the window.
+ * opt-out. A channel that is switched off is no bad end here, as it is of a
+ * message: the held out have none to switch off, and a negative that one arm
+ * alone can get would bias the difference. Left out, in either arm: who was
+ * erased, or written to by hand in the window.
  */
 #ifndef ENGINE_LIFT_H
 #define ENGINE_LIFT_H

@@ -70,6 +70,7 @@ INSERT INTO schema_version (version, name) VALUES
 	(19, 'repeated messages'),
 	(20, 'room in customers'),
 	(22, 'indexes of the batch'),
+	(23, 'settled trials'),
 	(24, 'answers of each attempt'),
 	(25, 'edited messages');
 
@@ -772,6 +773,9 @@ CREATE TABLE exposures (
 		('pending', 'positive', 'negative', 'neutral')),
 	cause text,
 	measured_at timestamptz,
+	-- Of the window, noted once it is over; NULL before.
+	reached boolean,          -- the message of the treated arrived
+	by_hand boolean,          -- somebody wrote to the customer: left out
 	PRIMARY KEY (tenant_id, id),
 	FOREIGN KEY (tenant_id, playbook_id) REFERENCES playbooks (tenant_id, id)
 );
@@ -780,8 +784,11 @@ CREATE UNIQUE INDEX exposures_once ON exposures
 CREATE INDEX exposures_user ON exposures (tenant_id, user_id);
 CREATE INDEX exposures_pending ON exposures (tenant_id, playbook_id, id)
 	WHERE outcome = 'pending';
+CREATE INDEX exposures_unsettled ON exposures
+	(tenant_id, playbook_id, window_ends_at)
+	WHERE by_hand IS NULL AND outcome <> 'pending';
 
--- Sums of the exposures whose window is over, kept by the measure stage.
+-- Sums of the settled exposures, kept by the measure stage.
 CREATE TABLE playbook_lift (
 	tenant_id bigint NOT NULL,
 	playbook_id uuid NOT NULL,

@@ -461,6 +461,13 @@ static const char batch_indexes[] =
     "(tenant_id, endpoint_id, next_attempt_at, id)\n"
     "WHERE status = 'pending';\n";
 
+/* What the sums of the trials need; the walks of measure fill it. */
+static const char settled_trials[] =
+    "ALTER TABLE exposures ADD reached boolean, ADD by_hand boolean;\n"
+    "CREATE INDEX exposures_unsettled ON exposures\n"
+    "(tenant_id, playbook_id, window_ends_at)\n"
+    "WHERE by_hand IS NULL AND outcome <> 'pending';\n";
+
 /* What was edited before is known by its version; who did it, by the audit. */
 static const char edited_messages[] =
     "ALTER TABLE interventions ADD edited_at timestamptz,\n"
@@ -513,6 +520,7 @@ static const struct step steps[] = {
 	{ 19, "repeated messages", resends, false },
 	{ 20, "room in customers", room, false },
 	{ 22, "indexes of the batch", batch_indexes, false },
+	{ 23, "settled trials", settled_trials, false },
 	{ 24, "answers of each attempt", model_attempts, false },
 	{ 25, "edited messages", edited_messages, false },
 };

@@ -36,10 +36,19 @@ struct lift_walk {
 
 /*
  * One chunk of pending exposures: of customers that changed since since_us,
- * of windows that ended, or of all (since_us DB_TIME_NULL). The end of a
- * walk over all renews playbook_lift.
+ * of windows that ended, or of all (since_us DB_TIME_NULL). A playbook that
+ * fails is passed over (run_item_failed()).
  */
-MUST_CHECK bool measure_exposures(struct op *op, int64_t since_us,
-				  struct lift_walk *walk, int64_t *ret_rows);
+MUST_CHECK bool measure_exposures(struct op *op, struct run *run,
+				  int64_t since_us, struct lift_walk *walk,
+				  int64_t *ret_rows);
+
+/*
+ * One chunk of the sums (playbook_lift): notes what the windows that are
+ * over have seen, then adds up; playbook by playbook, one that fails is
+ * passed over.
+ */
+MUST_CHECK bool measure_sums(struct op *op, struct run *run,
+			     struct lift_walk *walk, int64_t *ret_rows);
 
 #endif

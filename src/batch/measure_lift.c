@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "db/db.h"
+#include "db/db_tx.h"
 #include "engine/playbook_doc.h"
 
 /* The playbook at hand, or the next that has pending exposures. */
@@ -130,56 +131,18 @@ static bool judge(struct op *op, int64_t since_us, const struct lift_walk *walk,
 	return true;
 }
 
-/*
- * Of those whose window is over: a sum of quick successes would flatter. By
- * the intention to treat: what became of the message decides nothing, since
- * nothing like it is known of the holdout. Whoever is left out is so for a
- * reason that both arms know.
- */
-static bool renew_lift(struct op *op)
+/* The chunk of this playbook failed: on with the next, in a new one. */
+static bool pass_over(struct op *op, struct run *run, const char *part,
+		      const struct lift_walk *walk)
 {
-	return db_exec(
-	    op, NULL,
-	    "INSERT INTO playbook_lift AS o (tenant_id, playbook_id, treated,"
-	    " treated_positive, held_out, held_out_positive, computed_at,"
-	    " treated_reached)"
-	    " SELECT $1, e.playbook_id,"
-	    " count(*) FILTER (WHERE e.arm = 'treated'),"
-	    " count(*) FILTER (WHERE e.arm = 'treated'"
-	    " AND e.outcome = 'positive'),"
-	    " count(*) FILTER (WHERE e.arm = 'held_out'),"
-	    " count(*) FILTER (WHERE e.arm = 'held_out'"
-	    " AND e.outcome = 'positive'), $2,"
-	    " count(*) FILTER (WHERE e.arm = 'treated'"
-	    " AND EXISTS (SELECT FROM interventions i"
-	    " WHERE i.tenant_id = $1 AND i.user_id = e.user_id"
-	    " AND i.playbook_id = e.playbook_id AND (i.source = 'automatic'"
-	    " OR i.resend_of = e.intervention_id)"
-	    " AND CASE WHEN i.status IN ('sent', 'delivered', 'rolled_back')"
-	    " THEN i.sent_at WHEN i.status IN ('handled', 'delegated')"
-	    " THEN i.ended_at END BETWEEN e.exposed_at AND e.window_ends_at))"
-	    " FROM exposures e"
-	    " WHERE e.tenant_id = $1 AND e.window_ends_at <= $2"
-	    " AND e.outcome <> 'pending' AND e.user_id IS NOT NULL"
-	    " AND NOT EXISTS (SELECT FROM interventions m"
-	    " WHERE m.tenant_id = $1 AND m.user_id = e.user_id"
-	    " AND m.source = 'manual' AND m.sent_at >= e.exposed_at"
-	    " AND m.sent_at <= e.window_ends_at"
-	    " AND (m.escalation_id = e.intervention_id) IS NOT TRUE"
-	    " AND (m.resend_of = e.intervention_id) IS NOT TRUE)"
-	    " GROUP BY e.playbook_id"
-	    " ON CONFLICT (tenant_id, playbook_id) DO UPDATE SET"
-	    " treated = excluded.treated,"
-	    " treated_positive = excluded.treated_positive,"
-	    " treated_reached = excluded.treated_reached,"
-	    " held_out = excluded.held_out,"
-	    " held_out_positive = excluded.held_out_positive,"
-	    " computed_at = excluded.computed_at",
-	    ARG_I64(op->tenant_id), ARG_TIME(op->now_us));
+	return run_item_failed(op, run,
+			       arena_printf(op->arena, "%s of playbook %s",
+					    part, walk->playbook)) &&
+	       db_begin(op);
 }
 
-bool measure_exposures(struct op *op, int64_t since_us, struct lift_walk *walk,
-		       int64_t *ret_rows)
+bool measure_exposures(struct op *op, struct run *run, int64_t since_us,
+		       struct lift_walk *walk, int64_t *ret_rows)
 {
 	const char *last = NULL;
 
@@ -187,12 +150,125 @@ bool measure_exposures(struct op *op, int64_t since_us, struct lift_walk *walk,
 	if (!find_playbook(op, walk))
 		return false;
 	if (walk->done)
-		return since_us != DB_TIME_NULL || renew_lift(op);
-	if (!judge(op, since_us, walk, &last, ret_rows))
+		return true;
+	if (!judge(op, since_us, walk, &last, ret_rows) &&
+	    !pass_over(op, run, "trial", walk))
 		return false;
 	if (last == NULL)
 		walk->after[0] = '\0';
 	else
 		memcpy(walk->after, last, sizeof(walk->after));
+	return true;
+}
+
+/* The next playbook that has a trial. */
+static bool find_trial(struct op *op, struct lift_walk *walk,
+		       char ret_playbook[37])
+{
+	struct db_row row;
+
+	if (!db_opt(op, &row,
+		    "SELECT p.id FROM playbooks p WHERE p.tenant_id = $1"
+		    " AND ($2::uuid IS NULL OR p.id > $2)"
+		    " AND EXISTS (SELECT FROM exposures e"
+		    " WHERE e.tenant_id = $1 AND e.playbook_id = p.id)"
+		    " ORDER BY p.id LIMIT 1",
+		    ARG_I64(op->tenant_id),
+		    ARG_UUID(walk->playbook[0] ? walk->playbook : NULL)))
+		return false;
+	walk->done = !db_found(&row);
+	if (!walk->done)
+		memcpy(ret_playbook, db_text(&row, "id"), 37);
+	return true;
+}
+
+/*
+ * Of windows that are over: did the message arrive in them, and did somebody
+ * write by hand? Noted once, so that the sums need not ask again. Not at
+ * once: what was sent in the window may still be about to be written down.
+ */
+static bool settle(struct op *op, const char *playbook, int64_t *ret_rows)
+{
+	return db_exec(
+	    op, ret_rows,
+	    "UPDATE exposures e SET reached = e.arm = 'treated' AND EXISTS ("
+	    "SELECT FROM interventions i"
+	    " WHERE i.tenant_id = $1 AND i.user_id = e.user_id"
+	    " AND i.playbook_id = e.playbook_id AND (i.source = 'automatic'"
+	    " OR i.resend_of = e.intervention_id)"
+	    " AND CASE WHEN i.status IN ('sent', 'delivered', 'rolled_back')"
+	    " THEN i.sent_at WHEN i.status IN ('handled', 'delegated')"
+	    " THEN i.ended_at END BETWEEN e.exposed_at AND e.window_ends_at),"
+	    " by_hand = EXISTS (SELECT FROM interventions m"
+	    " WHERE m.tenant_id = $1 AND m.user_id = e.user_id"
+	    " AND m.source = 'manual' AND m.sent_at >= e.exposed_at"
+	    " AND m.sent_at <= e.window_ends_at"
+	    " AND (m.escalation_id = e.intervention_id) IS NOT TRUE"
+	    " AND (m.resend_of = e.intervention_id) IS NOT TRUE)"
+	    " WHERE e.tenant_id = $1 AND e.id = ANY (ARRAY(SELECT x.id"
+	    " FROM exposures x WHERE x.tenant_id = $1 AND x.playbook_id = $2"
+	    " AND x.by_hand IS NULL AND x.outcome <> 'pending'"
+	    " AND x.window_ends_at <= $3 ORDER BY x.window_ends_at LIMIT $4))",
+	    ARG_I64(op->tenant_id), ARG_UUID(playbook),
+	    ARG_TIME(op->now_us - MEASURE_OVERLAP_US), ARG_I64(MEASURE_CHUNK));
+}
+
+/*
+ * Of those whose window is over: a sum of quick successes would flatter. By
+ * the intention to treat: what became of the message decides nothing, since
+ * nothing like it is known of the holdout. Whoever is left out is so for a
+ * reason that both arms know.
+ */
+static bool sum(struct op *op, const char *playbook)
+{
+	return db_exec(
+	    op, NULL,
+	    "INSERT INTO playbook_lift AS o (tenant_id, playbook_id, treated,"
+	    " treated_positive, held_out, held_out_positive, computed_at,"
+	    " treated_reached)"
+	    " SELECT $1, $2,"
+	    " count(*) FILTER (WHERE e.arm = 'treated'),"
+	    " count(*) FILTER (WHERE e.arm = 'treated'"
+	    " AND e.outcome = 'positive'),"
+	    " count(*) FILTER (WHERE e.arm = 'held_out'),"
+	    " count(*) FILTER (WHERE e.arm = 'held_out'"
+	    " AND e.outcome = 'positive'), $3,"
+	    " count(*) FILTER (WHERE e.arm = 'treated' AND e.reached)"
+	    " FROM exposures e"
+	    " WHERE e.tenant_id = $1 AND e.playbook_id = $2"
+	    " AND NOT e.by_hand AND e.user_id IS NOT NULL HAVING count(*) > 0"
+	    " ON CONFLICT (tenant_id, playbook_id) DO UPDATE SET"
+	    " treated = excluded.treated,"
+	    " treated_positive = excluded.treated_positive,"
+	    " treated_reached = excluded.treated_reached,"
+	    " held_out = excluded.held_out,"
+	    " held_out_positive = excluded.held_out_positive,"
+	    " computed_at = excluded.computed_at",
+	    ARG_I64(op->tenant_id), ARG_UUID(playbook), ARG_TIME(op->now_us));
+}
+
+bool measure_sums(struct op *op, struct run *run, struct lift_walk *walk,
+		  int64_t *ret_rows)
+{
+	struct lift_walk next = *walk;
+	bool ok, more = false;
+
+	*ret_rows = 0;
+	if (!find_trial(op, walk, next.playbook))
+		return false;
+	if (walk->done)
+		return true;
+	ok = settle(op, next.playbook, ret_rows);
+	if (ok)
+		more = *ret_rows == MEASURE_CHUNK;
+	if (ok && !more)
+		ok = sum(op, next.playbook);
+	if (!ok) {
+		*ret_rows = 0;
+		if (!pass_over(op, run, "lift", &next))
+			return false;
+	}
+	if (!more)
+		*walk = next;
 	return true;
 }

@@ -7,7 +7,8 @@
  * by the times of the score ledger; exit conditions have no history, so
  * they count only when they are seen to hold inside the window.
  *
- * Then the same for both arms of each playbook's trial (measure_lift.c).
+ * Then the same for both arms of each playbook's trial, and each hour the
+ * sums of them (measure_lift.c).
  *
  * A run looks at customers that changed since the last one and at windows
  * that ended; each hour, and when a playbook or the config changed, at all
@@ -26,13 +27,18 @@
 /* Where the cursor stands while the trials are walked. */
 #define BEHIND_ALL "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
+#define LISTENS WEBHOOK_LISTENS_SQL("'outcome.recorded'")
+
+enum measure_part { MEASURE_MESSAGES, MEASURE_TRIALS, MEASURE_SUMS };
+
 struct measure_state {
+	enum measure_part part;
 	bool full;
+	bool sums;	  /* they follow: of a full run, or left by one */
 	bool listens;	  /* some endpoint, to outcomes */
-	bool judged;	  /* the messages are done, the trials are left */
 	int64_t since_us; /* of the trials; DB_TIME_NULL: all */
 	int64_t started_us;
-	struct lift_walk walk;
+	struct lift_walk trials, sums_walk;
 };
 
 /* The outcomes of one chunk. */
@@ -250,24 +256,29 @@ static bool put_events(struct op *op, const struct db_rows *rows)
 	return n == 0 || outbox_put_events(op, events, n);
 }
 
+static void walk_from(struct lift_walk *walk, const char *playbook)
+{
+	size_t size = strlen(playbook) + 1;
+
+	if (size == sizeof(walk->playbook))
+		memcpy(walk->playbook, playbook, size);
+}
+
 /* The first call of a run: everything, or only what changed? */
 static bool open_run(struct op *op, struct run *run, struct measure_state *st)
 {
 	struct db_row row;
 
-	if (!db_one(
-		op, &row,
-		"SELECT t.rules_version, EXISTS (SELECT"
-		" FROM webhook_endpoints w WHERE w.tenant_id = $1"
-		" AND " WEBHOOK_LISTENS_SQL(
-		    "'outcome.recorded'") ")"
-					  " AS listens FROM tenant_settings t"
-					  " WHERE t.tenant_id = $1",
-		ARG_I64(op->tenant_id)))
+	if (!db_one(op, &row,
+		    "SELECT t.rules_version, EXISTS (SELECT"
+		    " FROM webhook_endpoints w WHERE w.tenant_id = $1"
+		    " AND " LISTENS ") AS listens FROM tenant_settings t"
+		    " WHERE t.tenant_id = $1",
+		    ARG_I64(op->tenant_id)))
 		return false;
 	int64_t version = db_i64(&row, "rules_version");
-	bool goes_on = !run->force && run->cursor != NULL &&
-		       *run->cursor == 'a' && run->version == version;
+	char left = run->force || run->cursor == NULL ? '\0' : *run->cursor;
+	bool goes_on = left == 'a' && run->version == version;
 	st->listens = db_bool(&row, "listens");
 	st->started_us = op->now_us;
 	st->full = goes_on || run->force || run->version != version ||
@@ -277,6 +288,9 @@ static bool open_run(struct op *op, struct run *run, struct measure_state *st)
 		   op->now_us - run->swept_us >= US_PER_HOUR;
 	st->since_us =
 	    st->full ? DB_TIME_NULL : run->watermark_us - MEASURE_OVERLAP_US;
+	st->sums = st->full || left == 's';
+	if (!st->full && st->sums)
+		walk_from(&st->sums_walk, run->cursor + 1);
 	run->version = version;
 	if (goes_on)
 		return true;
@@ -304,26 +318,65 @@ static bool measure_messages(struct op *op, struct run *run,
 	     (st->listens && !put_events(op, &done))))
 		return false;
 	*ret_rows = (int64_t)done.count;
-	st->judged = b.n < MEASURE_CHUNK;
-	run_set_cursor(run,
-		       arena_printf(op->arena, "%c%s", st->full ? 'a' : 'c',
-				    st->judged ? BEHIND_ALL : b.ids[b.n - 1]));
+	if (b.n < MEASURE_CHUNK)
+		st->part = MEASURE_TRIALS;
+	run_set_cursor(
+	    run,
+	    arena_printf(op->arena, "%c%s", st->full ? 'a' : 'c',
+			 b.n < MEASURE_CHUNK ? BEHIND_ALL : b.ids[b.n - 1]));
 	return true;
 }
 
-/* The last chunk leaves the times that the next run begins from. */
-static void set_position(struct run *run, const struct measure_state *st)
+/* The sums can wait, so the next run begins where they are left. */
+static void set_sums_cursor(struct op *op, struct run *run,
+			    const struct measure_state *st)
 {
-	run_set_cursor(run, NULL);
+	run_set_cursor(
+	    run, st->sums && !st->sums_walk.done
+		     ? arena_printf(op->arena, "s%s", st->sums_walk.playbook)
+		     : NULL);
+}
+
+/*
+ * A chunk of the trials. Behind the last the times are left that the next
+ * run begins from: whatever becomes of the sums, it judges what is new.
+ */
+static bool measure_trials(struct op *op, struct run *run,
+			   struct measure_state *st, int64_t *ret_rows)
+{
+	if (!measure_exposures(op, run, st->since_us, &st->trials, ret_rows))
+		return false;
+	if (!st->trials.done)
+		return true;
+	st->part = MEASURE_SUMS;
+	set_sums_cursor(op, run, st);
 	if (st->full)
 		run->swept_us = st->started_us;
 	else
 		run->watermark_us = st->started_us;
+	return true;
+}
+
+static bool measure_part(struct op *op, struct run *run,
+			 struct measure_state *st, int64_t *ret_rows)
+{
+	switch (st->part) {
+	case MEASURE_MESSAGES:
+		return measure_messages(op, run, st, ret_rows);
+	case MEASURE_TRIALS:
+		return measure_trials(op, run, st, ret_rows);
+	case MEASURE_SUMS:
+	default:
+		if (!measure_sums(op, run, &st->sums_walk, ret_rows))
+			return false;
+		set_sums_cursor(op, run, st);
+		return true;
+	}
 }
 
 bool stage_measure(struct op *op, struct run *run)
 {
-	struct measure_state st = { 0 };
+	struct measure_state st = { .part = MEASURE_MESSAGES };
 	int64_t rows = 0;
 
 	if (!db_begin(op) || !erasures_hold_off(op))
@@ -332,12 +385,9 @@ bool stage_measure(struct op *op, struct run *run)
 		st = *(struct measure_state *)run->state;
 	else if (!open_run(op, run, &st))
 		return false;
-	if (!(st.judged ? measure_exposures(op, st.since_us, &st.walk, &rows)
-			: measure_messages(op, run, &st, &rows)))
+	if (!measure_part(op, run, &st, &rows))
 		return false;
-	run->more = !st.walk.done;
-	if (st.walk.done)
-		set_position(run, &st);
+	run->more = st.part != MEASURE_SUMS || (st.sums && !st.sums_walk.done);
 	if (!run_chunk_done(op, run, rows))
 		return false;
 	if (run->state == NULL)

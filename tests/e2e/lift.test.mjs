@@ -2,7 +2,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { start_stack } from "./lib/stack.mjs";
-import { activate, activate_as, at, drift, new_user, ok, the_intervention, win_back, DAY, HOUR } from "./lib/cases.mjs";
+import { activate, activate_as, at, drift, new_user, ok, the_intervention, win_back, DAY, HOUR, MINUTE } from "./lib/cases.mjs";
 
 let stack;
 
@@ -180,6 +180,40 @@ test("an exit met before the message left counts, as it does for the holdout", a
 	assert.equal(row.treated_positive, 1);
 	assert.equal(row.treated, rows.filter((r) => r.arm === "treated").length);
 	assert.equal(row.treated_reached, 0);
+});
+
+/* A tenant with two trials of the same people: the first playbook, and one with
+ * more priority that is held out from all. */
+async function two_trials(people) {
+	const tenant = await stack.tenant("Trial");
+	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));
+	for (let i = 0; i < people; i++)
+		await drift(tenant.ingest, new_user("trial"));
+	const book = (n, constraints) => activate_as(n, stack, tenant,
+		win_back({ exit_conditions: EXIT, constraints }));
+	const ids = [await book(0, { holdout: 0.5 }), await book(1, { holdout: 1, priority: 900 })];
+	const batch = (options) => stack.batch({ tenant: tenant.id, ...options });
+	await batch();
+	await batch();
+	return { tenant, ids, batch };
+}
+
+test("a run that ends among the sums is gone on with by the next", async () => {
+	const { tenant, ids: [first, second], batch } = await two_trials(6);
+	await batch({ now: at(15 * DAY) });
+	const renewed = () => stack.sql("select playbook_id as id, computed_at from playbook_lift" +
+		" where tenant_id = $1 order by 1", tenant.id);
+	const before = await renewed();
+	await stack.sql("update batch_leases set cursor = $2 where tenant_id = $1 and stage = 'measure'",
+		tenant.id, `s${first}`);
+	await batch({ now: at(15 * DAY + 2 * MINUTE), force: false });
+	const after = await renewed();
+	assert.deepEqual(after.map((row) => row.id), [first, second]);
+	assert.deepEqual(after[0], before[0]);
+	assert.ok(after[1].computed_at > before[1].computed_at);
+	const [lease] = await stack.sql("select cursor from batch_leases where tenant_id = $1" +
+		" and stage = 'measure'", tenant.id);
+	assert.equal(lease.cursor, null);
 });
 
 test("an erased customer leaves both arms, and no name stays", async () => {

@@ -1,0 +1,100 @@
+/*
+ * One thing of a stage that fails, on purpose, by a trigger: it is told in the
+ * log, and neither what follows in that run nor the next run waits for it.
+ */
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { start_stack } from "./lib/stack.mjs";
+import { activate_as, at, drift, new_user, ok, win_back, DAY, HOUR, MINUTE } from "./lib/cases.mjs";
+
+let stack;
+
+before(async () => {
+	stack = await start_stack({ mail: true });
+});
+after(() => stack?.stop({ check: false }));
+
+/* Makes statements (when: "before insert") on such rows fail; gives the end of it. */
+async function broken(table, when, condition, error = "'broken'") {
+	await stack.sql("create function broken() returns trigger language plpgsql as $$ begin" +
+		` if ${condition} then raise exception ${error}; end if;` +
+		` return ${when.includes("delete") ? "old" : "new"}; end $$`);
+	await stack.sql(`create trigger broken ${when} on ${table}` +
+		" for each row execute function broken()");
+	return () => stack.sql("drop function broken cascade");
+}
+
+/* The lines of the log about a stage that failed, by item. */
+const told = () => [...new Set([...stack.log_text().matchAll(/stage_failed .* item="([^"]*)"/g)]
+	.map(([, item]) => item))];
+
+async function lift(tenant, id) {
+	const { lift } = ok(await tenant.viewer.get("/api/analytics"));
+	return lift.find((row) => row.playbook_id === id);
+}
+
+/* A tenant with two trials of the same people: the first playbook, and one with
+ * more priority that is held out from all. */
+async function two_trials(people) {
+	const tenant = await stack.tenant("Trial");
+	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));
+	for (let i = 0; i < people; i++)
+		await drift(tenant.ingest, new_user("trial"));
+	const book = (n, constraints) => activate_as(n, stack, tenant, win_back({ constraints }));
+	const ids = [await book(0, { holdout: 0.5 }), await book(1, { holdout: 1, priority: 900 })];
+	const batch = (options) => stack.batch({ tenant: tenant.id, ...options });
+	await batch();
+	await batch();
+	return { tenant, ids, batch };
+}
+
+/* A message whose window is over is as if it had not been measured yet. */
+async function one_more(tenant) {
+	const [{ id }] = await stack.sql("update outcomes set outcome = 'pending', cause = null," +
+		" measured_at = null where tenant_id = $1 and intervention_id = (select" +
+		" min(intervention_id::text)::uuid from outcomes where tenant_id = $1)" +
+		" returning intervention_id as id", tenant.id);
+	return async () => (await stack.sql("select outcome from outcomes where tenant_id = $1" +
+		" and intervention_id = $2", tenant.id, id))[0].outcome;
+}
+
+test("a sum of a trial stops neither the other sums nor any measuring", async () => {
+	const { tenant, ids: [bad, good], batch } = await two_trials(12);
+	const mend = await broken("playbook_lift", "before insert or update",
+		`new.tenant_id = ${tenant.id} and new.playbook_id = '${bad}'`);
+	const later = (ms) => batch({ now: at(15 * DAY + ms), force: false });
+	try {
+		await batch({ now: at(15 * DAY) });
+		assert.ok(told().includes(`lift of playbook ${bad}`), told());
+		assert.equal(await lift(tenant, bad), undefined);
+		assert.equal((await lift(tenant, good)).held_out, 12);
+		const outcome = await one_more(tenant);
+		await later(2 * MINUTE);
+		assert.equal(await outcome(), "neutral");
+	} finally {
+		await mend();
+	}
+	await later(2 * HOUR);
+	const { treated, treated_reached, held_out } = await lift(tenant, bad);
+	assert.ok(treated > 0 && treated === treated_reached && treated + held_out === 12);
+});
+
+test("a trial that cannot be judged stops neither the other nor any message", async () => {
+	const { tenant, ids: [bad, good], batch } = await two_trials(8);
+	const mend = await broken("exposures", "before update",
+		`new.tenant_id = ${tenant.id} and new.playbook_id = '${bad}'`);
+	const later = (ms) => batch({ now: at(15 * DAY + ms), force: false });
+	try {
+		await batch({ now: at(15 * DAY) });
+		assert.ok(told().includes(`trial of playbook ${bad}`), told());
+		assert.equal((await lift(tenant, good)).held_out, 8);
+		const outcome = await one_more(tenant);
+		await later(2 * MINUTE);
+		assert.equal(await outcome(), "neutral");
+	} finally {
+		await mend();
+	}
+	await later(2 * HOUR);
+	const { treated, held_out } = await lift(tenant, bad);
+	assert.equal(treated + held_out, 8);
+});

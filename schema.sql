@@ -70,7 +70,7 @@ INSERT INTO schema_version (version, name) VALUES
 	(19, 'repeated messages'),
 	(20, 'room in customers'),
 	(22, 'indexes of the batch'),
-	(23, 'settled trials'),
+	(23, 'sums of outcomes'),
 	(24, 'answers of each attempt'),
 	(25, 'edited messages');
 
@@ -756,6 +756,17 @@ CREATE INDEX outcomes_pending ON outcomes (tenant_id, intervention_id)
 	WHERE outcome = 'pending';
 CREATE INDEX outcomes_measured ON outcomes (tenant_id, measured_at)
 	WHERE outcome <> 'pending';
+
+-- Of each playbook: the outcomes that are known, and the good ones among them;
+-- not of messages that never arrived. Kept by whoever measures (store/outcome.h).
+CREATE TABLE playbook_results (
+	tenant_id bigint NOT NULL,
+	playbook_id uuid NOT NULL,
+	positive bigint NOT NULL,
+	measured bigint NOT NULL,
+	PRIMARY KEY (tenant_id, playbook_id),
+	FOREIGN KEY (tenant_id, playbook_id) REFERENCES playbooks (tenant_id, id)
+);
 
 -- The two arms of each playbook's trial: who was first chosen for its message
 -- (treated) and who would have been but for the holdout (held_out), each

@@ -461,12 +461,37 @@ static const char batch_indexes[] =
     "(tenant_id, endpoint_id, next_attempt_at, id)\n"
     "WHERE status = 'pending';\n";
 
-/* What the sums of the trials need; the walks of measure fill it. */
-static const char settled_trials[] =
+/*
+ * The sums of the messages; and what those of the trials need, which the
+ * walks of measure fill.
+ */
+static const char outcome_sums[] =
     "ALTER TABLE exposures ADD reached boolean, ADD by_hand boolean;\n"
     "CREATE INDEX exposures_unsettled ON exposures\n"
     "(tenant_id, playbook_id, window_ends_at)\n"
-    "WHERE by_hand IS NULL AND outcome <> 'pending';\n";
+    "WHERE by_hand IS NULL AND outcome <> 'pending';\n"
+    "CREATE TABLE playbook_results (\n"
+    "tenant_id bigint NOT NULL,\n"
+    "playbook_id uuid NOT NULL,\n"
+    "positive bigint NOT NULL,\n"
+    "measured bigint NOT NULL,\n"
+    "PRIMARY KEY (tenant_id, playbook_id),\n"
+    "FOREIGN KEY (tenant_id, playbook_id)\n"
+    "REFERENCES playbooks (tenant_id, id)\n"
+    ");\n"
+    "INSERT INTO playbook_results\n"
+    "SELECT tenant_id, playbook_id,\n"
+    "count(*) FILTER (WHERE outcome = 'positive'), count(*)\n"
+    "FROM outcomes WHERE outcome <> 'pending'\n"
+    "AND cause IS DISTINCT FROM 'not_delivered'\n"
+    "AND playbook_id IS NOT NULL GROUP BY tenant_id, playbook_id;\n"
+    "ALTER TABLE playbook_results ENABLE ROW LEVEL SECURITY,\n"
+    "FORCE ROW LEVEL SECURITY;\n"
+    "CREATE POLICY tenant ON playbook_results\n"
+    "USING (tenant_id = app_tenant())\n"
+    "WITH CHECK (tenant_id = app_tenant());\n"
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON playbook_results\n"
+    "TO retivo_api, retivo_batch;\n";
 
 /* What was edited before is known by its version; who did it, by the audit. */
 static const char edited_messages[] =
@@ -520,7 +545,7 @@ static const struct step steps[] = {
 	{ 19, "repeated messages", resends, false },
 	{ 20, "room in customers", room, false },
 	{ 22, "indexes of the batch", batch_indexes, false },
-	{ 23, "settled trials", settled_trials, false },
+	{ 23, "sums of outcomes", outcome_sums, false },
 	{ 24, "answers of each attempt", model_attempts, false },
 	{ 25, "edited messages", edited_messages, false },
 };

@@ -14,6 +14,7 @@
 #include "http/page.h"
 #include "store/intervention.h"
 #include "store/outbox.h"
+#include "store/outcome.h"
 
 #define TEXT_MAX_BYTES 2000
 
@@ -191,6 +192,8 @@ static bool record_outcome(struct op *op, const char *id, const char *outcome)
 		    " WHERE tenant_id = $1 AND id = $2",
 		    ARG_I64(op->tenant_id), ARG_UUID(id), ARG_TEXT(outcome),
 		    ARG_TIME(op->now_us), ARG_BOOL(is_known)))
+		return false;
+	if (!outcomes_count(op, &id, 1))
 		return false;
 	const struct outbox_event event = {
 		.type = "outcome.recorded",

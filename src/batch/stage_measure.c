@@ -22,6 +22,7 @@
 #include "engine/playbook_doc.h"
 #include "store/erase.h"
 #include "store/outbox.h"
+#include "store/outcome.h"
 #include "store/webhook.h"
 
 /* Where the cursor stands while the trials are walked. */
@@ -223,6 +224,16 @@ static bool judge(struct op *op, const struct batch *b, bool listens,
 	return db_rows_sql(op, ret, &q);
 }
 
+static bool count_results(struct op *op, const struct db_rows *rows)
+{
+	const char **ids = ARENA_ARRAY(op->arena, const char *, rows->count);
+	size_t n = 0;
+
+	db_each (row, rows)
+		ids[n++] = db_text(&row, "intervention_id");
+	return n == 0 || outcomes_count(op, ids, n);
+}
+
 /* Of erased customers nothing is told. */
 static bool put_events(struct op *op, const struct db_rows *rows)
 {
@@ -315,6 +326,7 @@ static bool measure_messages(struct op *op, struct run *run,
 		return false;
 	if (b.n > 0 &&
 	    (!find_all_exits(op, &b) || !judge(op, &b, st->listens, &done) ||
+	     !count_results(op, &done) ||
 	     (st->listens && !put_events(op, &done))))
 		return false;
 	*ret_rows = (int64_t)done.count;

@@ -165,6 +165,10 @@ test("a known outcome is told to who listens", async () => {
 	const body = JSON.parse(row.payload);
 	assert.deepEqual([body.intervention_id, body.user_id, body.outcome],
 		[made.id, user, "negative"]);
+	/* And counts for its playbook. */
+	const [{ positive, measured }] = await stack.sql("select positive::int, measured::int" +
+		" from playbook_results where tenant_id = $1 and playbook_id = $2", shop.id, id);
+	assert.deepEqual([positive, measured], [0, 1]);
 });
 
 test("delegate: a linked message that waits for approval", async () => {

@@ -40,12 +40,28 @@ async function outcome(tenant, id) {
 	return row;
 }
 
+/* The record of its playbook is the sum of what is known of it. */
+async function recorded(tenant) {
+	const kept = await stack.sql("select playbook_id, positive::int, measured::int" +
+		" from playbook_results where tenant_id = $1 and measured > 0 order by 1", tenant.id);
+	const summed = await stack.sql("select playbook_id," +
+		" count(*) filter (where outcome = 'positive')::int as positive," +
+		" count(*)::int as measured from outcomes where tenant_id = $1" +
+		" and outcome <> 'pending' and cause <> 'not_delivered'" +
+		" group by 1 order by 1", tenant.id);
+	assert.deepEqual(kept, summed);
+	return kept;
+}
+
 /* The outcome is this one, and it was told once. */
 async function found(tenant, id, wanted, cause) {
 	const row = await outcome(tenant, id);
 	assert.equal(row.outcome, wanted, JSON.stringify(row));
 	assert.equal(row.cause, cause);
 	assert.ok(row.measured_at);
+	const record = await recorded(tenant);
+	assert.deepEqual(record.map(({ positive, measured }) => [positive, measured]),
+		cause === "not_delivered" ? [] : [[Number(wanted === "positive"), 1]]);
 	const told = await stack.sql("select payload::jsonb as body from outbox where" +
 		" tenant_id = $1 and type = 'outcome.recorded'", tenant.id);
 	assert.equal(told.length, 1);
@@ -238,4 +254,5 @@ test("many are measured in chunks, each once", async () => {
 		" payload::jsonb->>'intervention_id')::int as d from outbox where tenant_id = $1" +
 		" and type = 'outcome.recorded'", tenant.id);
 	assert.deepEqual([sum.n, told.n, told.d], [COUNT + 1, COUNT + 1, COUNT + 1], user);
+	assert.deepEqual((await recorded(tenant)).map((row) => row.measured), [COUNT + 1]);
 });

@@ -112,12 +112,8 @@ static bool load_records(struct op *op, struct decide_tenant *t)
 		     " ON t.tenant_id = p.tenant_id"
 		     " LEFT JOIN playbook_lift l ON l.tenant_id = $1"
 		     " AND l.playbook_id = p.id"
-		     " LEFT JOIN (SELECT playbook_id,"
-		     " count(*) FILTER (WHERE outcome = 'positive')"
-		     " AS positive, count(*) AS measured FROM outcomes"
-		     " WHERE tenant_id = $1 AND outcome <> 'pending'"
-		     " AND cause IS DISTINCT FROM 'not_delivered'"
-		     " GROUP BY playbook_id) o ON o.playbook_id = p.id,"
+		     " LEFT JOIN playbook_results o ON o.tenant_id = $1"
+		     " AND o.playbook_id = p.id,"
 		     " (SELECT $2 AS now) n"
 		     " WHERE p.tenant_id = $1 AND p.status = 'active'",
 		     ARG_I64(op->tenant_id), ARG_TIME(op->now_us)))

@@ -77,6 +77,7 @@ async function pending(tenant, id) {
 		" and type = 'outcome.recorded'", tenant.id), []);
 }
 
+const EXIT = { event: { name: "came_back", within_days: 30 } };
 const report = (tenant, user) => tenant.ingest.track({ user_id: user, event: "report_created" });
 
 test("nothing happened yet: pending, however often the batch looks", async () => {
@@ -233,6 +234,24 @@ test("changes since the last run are enough for a run that is due", async () => 
 	const [lease] = await stack.sql("select cursor, error from batch_leases where" +
 		" tenant_id = $1 and stage = 'measure'", tenant.id);
 	assert.deepEqual(lease, { cursor: null, error: null });
+});
+
+test("a decision goes by the record that is kept", async () => {
+	const { tenant, user, batch } = await sent({ exit_conditions: EXIT });
+	ok(await tenant.ingest.track({ user_id: user, event: "came_back" }));
+	const [{ playbook_id }] = await stack.sql("select playbook_id from interventions where tenant_id = $1", tenant.id);
+	await batch();
+	assert.deepEqual(await recorded(tenant), [{ playbook_id, positive: 1, measured: 1 }]);
+	const record_of_next = async () => {
+		const next = await drift(tenant.ingest, new_user("measure"));
+		await batch();
+		const [{ rules: { offered: [{ positive, measured }] } }] = await stack.sql("select rules from decisions" +
+			" where tenant_id = $1 and user_id = $2", tenant.id, next);
+		return { positive, measured };
+	};
+	assert.deepEqual(await record_of_next(), { positive: 1, measured: 1 });
+	await stack.sql("update playbook_results set positive = 2, measured = 5 where tenant_id = $1", tenant.id);
+	assert.deepEqual(await record_of_next(), { positive: 2, measured: 5 });
 });
 
 test("many are measured in chunks, each once", async () => {

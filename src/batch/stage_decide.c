@@ -18,12 +18,15 @@
 #define CHUNK_BYTES (2 << 20)
 #define RENEW_US    (15 * US_PER_SECOND)
 
-/* Rows of whole users: the last user may have more rows than were read. */
-static size_t whole_users(const struct db_rows *rows, bool full)
+/*
+ * Of the first n rows those of whole users; cut: the last of them may have
+ * more, also beyond what was read.
+ */
+static size_t whole_users(const struct db_rows *rows, size_t n, bool cut)
 {
-	size_t n = rows->count;
+	const size_t most = n;
 
-	if (!full)
+	if (!cut)
 		return n;
 	struct db_row last = db_row_at(rows, n - 1);
 	while (n > 0) {
@@ -33,7 +36,7 @@ static size_t whole_users(const struct db_rows *rows, bool full)
 			return n;
 		n--;
 	}
-	return rows->count; /* one user alone fills the chunk */
+	return most; /* one user alone fills the chunk */
 }
 
 /* One chunk of candidates, as columns and as the engine wants them. */
@@ -98,18 +101,17 @@ static bool ask(struct op *op, struct run *run, struct decide_calls *calls)
 	       decide_calls_store(op, calls, "decide");
 }
 
-static bool decide_all(struct op *op, struct run *run, const struct chunk *c)
+static bool decide_all(struct op *op, struct run *run,
+		       struct decide_tenant *tenant, const struct chunk *c)
 {
 	struct decide_calls calls = { .asked = false };
-	struct decide_tenant tenant;
 	int64_t decisions;
 
-	if (!decide_load(op, &tenant) ||
-	    !decide_chunk(op, &tenant, c->all, c->n, &calls, &decisions))
+	if (!decide_chunk(op, tenant, c->all, c->n, &calls, &decisions))
 		return false;
 	if (calls.to_send > 0 &&
-	    (!ask(op, run, &calls) || !decide_load(op, &tenant) ||
-	     !decide_chunk(op, &tenant, c->all, c->n, &calls, &decisions)))
+	    (!ask(op, run, &calls) || !decide_load(op, tenant) ||
+	     !decide_chunk(op, tenant, c->all, c->n, &calls, &decisions)))
 		return false;
 	return db_exec(op, NULL,
 		       "DELETE FROM candidates o USING unnest($2::text[],"
@@ -141,21 +143,27 @@ static bool load_chunk(struct op *op, int64_t most, struct db_rows *ret)
 
 bool stage_decide(struct op *op, struct run *run)
 {
-	/* Calls take time, and a chunk that is cut off loses its answers. */
-	int64_t most =
-	    llm_is_configured(op->config) ? MODEL_CHUNK : BUILTIN_CHUNK;
+	struct decide_tenant tenant;
 	struct db_rows rows;
 	struct db_row first;
 	struct chunk c;
+	size_t most;
 
 	if (!db_begin(op) || !erasures_hold_off(op) ||
-	    !load_chunk(op, most, &rows))
+	    !load_chunk(op, BUILTIN_CHUNK, &rows))
 		return false;
 	if (rows.count == 0)
 		return run_chunk_done(op, run, 0);
+	if (!decide_load(op, &tenant))
+		return false;
+	/* Calls take time, and a chunk that is cut off loses its answers. */
+	most = tenant.model ? MODEL_CHUNK : BUILTIN_CHUNK;
 	first = db_row_at(&rows, 0);
-	run->more = rows.count == (size_t)most ||
+	run->more = rows.count >= most ||
 		    db_i64(&first, "offered") > (int64_t)rows.count;
-	c = take_chunk(op, &rows, whole_users(&rows, run->more));
-	return decide_all(op, run, &c) && run_chunk_done(op, run, (int64_t)c.n);
+	if (most > rows.count)
+		most = rows.count;
+	c = take_chunk(op, &rows, whole_users(&rows, most, run->more));
+	return decide_all(op, run, &tenant, &c) &&
+	       run_chunk_done(op, run, (int64_t)c.n);
 }

@@ -551,6 +551,19 @@ test("a tenant can do without the model; so does the test twin", async () => {
 		[[user, "builtin", null]]);
 });
 
+test("the chunks are small only where the model plans", async () => {
+	const people = 70;
+	/* All that a chunk decides has the time of its transaction. */
+	const chunks = async (enabled) => {
+		const { tenant } = await decided({ people, config: { model: { enabled } } });
+		const rows = await decisions(tenant);
+		assert.equal(rows.length, people);
+		return new Set(rows.map((row) => row.created_at.getTime())).size;
+	};
+	assert.equal(await chunks(false), 1);
+	assert.equal(await chunks(true), 2);
+});
+
 test("a customer that changes while the model thinks is decided anew", async () => {
 	const tenant = await stack.tenant("Acme");
 	const user = await drift(tenant.ingest, new_user("model"));

@@ -240,6 +240,13 @@ static bool claim(struct op *op, struct round *round, const struct due *due,
 	       run_chunk_done(op, round->run, 1);
 }
 
+/* A deadlock, a changed schema, a database that is away or busy for now. */
+static bool passes(const struct fail *fail)
+{
+	return fail->kind == FAIL_UNAVAILABLE ||
+	       (fail->kind == FAIL_CONFLICT && streq(fail->code, "retry"));
+}
+
 /*
  * The second transaction. It is not fenced by the lease: what was sent was
  * sent. Worth some patience, because a mail whose result is not written
@@ -253,7 +260,7 @@ static bool record(struct op *op, struct round *round,
 		    deliver_record(op, &round->sender, out, sent) &&
 		    db_commit(op))
 			return true;
-		if (tries == RECORD_TRIES || op->fail.kind != FAIL_UNAVAILABLE)
+		if (tries == RECORD_TRIES || !passes(&op->fail))
 			return false;
 		db_rollback(op);
 		op_clear(op);

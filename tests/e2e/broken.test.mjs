@@ -5,7 +5,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { start_stack } from "./lib/stack.mjs";
-import { activate_as, at, drift, new_user, ok, win_back, DAY, HOUR, MINUTE } from "./lib/cases.mjs";
+import { activate, activate_as, at, drift, new_user, ok, the_intervention, win_back, DAY, HOUR, MINUTE } from "./lib/cases.mjs";
 
 let stack;
 
@@ -97,4 +97,26 @@ test("a trial that cannot be judged stops neither the other nor any message", as
 	await later(2 * HOUR);
 	const { treated, held_out } = await lift(tenant, bad);
 	assert.equal(treated + held_out, 8);
+});
+
+test("a result that comes between others' changes is written down at the second try", async () => {
+	const tenant = await stack.tenant("Deliver");
+	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));
+	const user = await drift(tenant.ingest, new_user("deliver"));
+	await activate(tenant, win_back());
+	/* A sequence counts on when its transaction is rolled back. */
+	await stack.sql("create sequence once; grant usage on once to retivo_batch");
+	const mend = await broken("interventions", "before update",
+		`old.status = 'sending' and nextval('once') = 1`, "using errcode = '40P01'");
+	const batch = () => stack.batch({ tenant: tenant.id });
+	try {
+		await batch();
+		await batch();
+	} finally {
+		await mend();
+		await stack.sql("drop sequence once");
+	}
+	const { status, reason } = await the_intervention(tenant, user);
+	assert.deepEqual([["sent", "delivered"].includes(status), reason], [true, null], status);
+	assert.equal(stack.mails().filter((mail) => mail.includes(user)).length, 1);
 });

@@ -179,7 +179,10 @@ static bool run_take(struct pass *pass, struct run *run, bool *ret_taken)
 	return true;
 }
 
-/* Calls the stage until it has done all or must stop. */
+/*
+ * Calls the stage until it has done all or must stop. Returns the code of a
+ * failure, which lives as long as the run: the op and its arena are gone.
+ */
 static const char *run_chunks(struct pass *pass, struct run *run)
 {
 	int tries = 0;
@@ -205,7 +208,7 @@ static const char *run_chunks(struct pass *pass, struct run *run)
 			run->failures++;
 			pass->lost = is_lost_database(&op);
 			db_finish(&op);
-			return op.fail.code;
+			return arena_strdup(run->arena, op.fail.code);
 		}
 		db_finish(&op);
 		tries = 0;
@@ -252,7 +255,6 @@ static void run_tenant(struct pass *pass, struct run *run)
 	if (!taken)
 		return;
 	error = run_chunks(pass, run);
-	/* The code of a failure is static; the op is gone. */
 	if (!pass->lost)
 		run_release(pass, run, error);
 	if (run->rows_done > 0)

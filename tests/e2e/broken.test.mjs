@@ -120,3 +120,19 @@ test("a result that comes between others' changes is written down at the second 
 	assert.deepEqual([["sent", "delivered"].includes(status), reason], [true, null], status);
 	assert.equal(stack.mails().filter((mail) => mail.includes(user)).length, 1);
 });
+
+test("the code that a stage failed with is kept with its lease", async () => {
+	const tenant = await stack.tenant("Decide");
+	await drift(tenant.ingest, new_user("decide"));
+	await activate(tenant, win_back());
+	const mend = await broken("candidates", "before delete", "true",
+		"'a database that says why' using errcode = 'RT409', hint = 'made_up_by_a_trigger'");
+	try {
+		await stack.batch({ tenant: tenant.id });
+	} finally {
+		await mend();
+	}
+	const [{ error }] = await stack.sql("select error from batch_leases where tenant_id = $1" +
+		" and stage = 'decide'", tenant.id);
+	assert.equal(error, "made_up_by_a_trigger");
+});

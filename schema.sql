@@ -501,6 +501,8 @@ CREATE TABLE score_ledger (
 	parts smallint[] NOT NULL,
 	PRIMARY KEY (tenant_id, user_id, id)
 );
+-- What retention ends. No BRIN: the rows that come later fill the gaps.
+CREATE INDEX score_ledger_at ON score_ledger (tenant_id, at);
 CREATE INDEX score_ledger_recovered ON score_ledger (tenant_id, at)
 	WHERE what = 'stage' AND new_value = 'recovered';
 

@@ -454,12 +454,13 @@ static const char resends[] =
  */
 static const char room[] = "ALTER TABLE customers SET (fillfactor = 50);\n";
 
-/* What the batch looks up in every run. */
+/* What the batch looks up again and again. */
 static const char batch_indexes[] =
     "DROP INDEX deliveries_due;\n"
     "CREATE INDEX deliveries_due ON deliveries\n"
     "(tenant_id, endpoint_id, next_attempt_at, id)\n"
-    "WHERE status = 'pending';\n";
+    "WHERE status = 'pending';\n"
+    "CREATE INDEX score_ledger_at ON score_ledger (tenant_id, at);\n";
 
 /*
  * The sums of the messages; and what those of the trials need, which the

@@ -41,6 +41,12 @@ static uint32_t count_within(uint64_t ms, const unsigned char random[4])
 	return count;
 }
 
+static void put_time(unsigned char b[16], uint64_t ms)
+{
+	for (int i = 0; i < 6; i++)
+		b[i] = (unsigned char)(ms >> (40 - 8 * i));
+}
+
 const char *uuid_new(struct op *op)
 {
 	uint64_t ms = (uint64_t)(op->now_us / 1000);
@@ -48,14 +54,23 @@ const char *uuid_new(struct op *op)
 	unsigned char b[16];
 	uint32_t count;
 
-	for (int i = 0; i < 6; i++)
-		b[i] = (unsigned char)(ms >> (40 - 8 * i));
+	put_time(b, ms);
 	op->random(b + 6, 10);
 	count = count_within(ms, b + 6);
 	b[6] = (unsigned char)(0x70 | (count >> 22 & 0x0f));
 	b[7] = (unsigned char)(count >> 14);
 	b[8] = (unsigned char)(0x80 | (count >> 8 & 0x3f));
 	b[9] = (unsigned char)count;
+	uuid_write(b, text);
+	return text;
+}
+
+const char *uuid_first(struct op *op, int64_t at_us)
+{
+	char *text = arena_alloc(op->arena, UUID_TEXT_LEN + 1);
+	unsigned char b[16] = { [6] = 0x70, [8] = 0x80 };
+
+	put_time(b, (uint64_t)(at_us / 1000));
 	uuid_write(b, text);
 	return text;
 }

@@ -10,6 +10,9 @@
 /* arena: 36 characters of canonical lower-case text. */
 const char *uuid_new(struct op *op);
 
+/* arena: the least id of that time: ids made before it are less. */
+const char *uuid_first(struct op *op, int64_t at_us);
+
 /* Writes 36 characters and a NUL. */
 void uuid_write(const unsigned char uuid[16], char ret[37]);
 

@@ -6,6 +6,7 @@
 #include "batch/stage.h"
 
 #include "base/clock.h"
+#include "base/uuid.h"
 #include "db/db.h"
 #include "db/db_tx.h"
 #include "store/audit.h"
@@ -200,7 +201,8 @@ static bool drop_ledger(struct op *op, int64_t *ret_rows, bool *ret_more)
 			* of a new table's size. */
 		       "WITH o AS MATERIALIZED (SELECT user_id, id"
 		       " FROM score_ledger WHERE tenant_id = $1 AND at < $2"
-		       " LIMIT $3), d AS (DELETE FROM score_ledger l USING o"
+		       " ORDER BY at LIMIT $3),"
+		       " d AS (DELETE FROM score_ledger l USING o"
 		       " WHERE l.tenant_id = $1 AND l.user_id = o.user_id"
 		       " AND l.id = o.id RETURNING 1)"
 		       " SELECT count(*) AS n FROM d",
@@ -227,22 +229,24 @@ static bool drop_gates(struct op *op, int64_t *ret_rows, bool *ret_more)
 	       count_gone(&rows, ret_rows, ret_more);
 }
 
-/* What was told long ago; its deliveries go with it. */
+/* What was told long ago; its deliveries go with it. The ids tell the time. */
 static bool drop_outbox(struct op *op, int64_t *ret_rows, bool *ret_more)
 {
+	int64_t cutoff_us = op->now_us - OUTBOX_DAYS * US_PER_DAY;
 	struct db_rows rows;
 
 	return db_list(op, &rows,
 		       "WITH d AS (DELETE FROM outbox WHERE tenant_id = $1"
-		       " AND id IN (SELECT o.id FROM outbox o"
+		       " AND id = ANY (ARRAY(SELECT o.id FROM outbox o"
 		       " WHERE o.tenant_id = $1 AND o.fanned_at IS NOT NULL"
-		       " AND o.created_at < $2 AND NOT EXISTS (SELECT"
+		       " AND o.id < $4 AND o.created_at < $2"
+		       " AND NOT EXISTS (SELECT"
 		       " FROM deliveries v WHERE v.tenant_id = $1"
 		       " AND v.outbox_id = o.id AND v.status = 'pending')"
-		       " LIMIT $3) RETURNING 1) SELECT count(*) AS n FROM d",
-		       ARG_I64(op->tenant_id),
-		       ARG_TIME(op->now_us - OUTBOX_DAYS * US_PER_DAY),
-		       ARG_I64(CHUNK)) &&
+		       " ORDER BY o.id LIMIT $3)) RETURNING 1)"
+		       " SELECT count(*) AS n FROM d",
+		       ARG_I64(op->tenant_id), ARG_TIME(cutoff_us),
+		       ARG_I64(CHUNK), ARG_UUID(uuid_first(op, cutoff_us))) &&
 	       count_gone(&rows, ret_rows, ret_more);
 }
 

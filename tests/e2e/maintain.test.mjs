@@ -1,6 +1,7 @@
-/* What has run out goes: sign-ins, invitations, resets, throttles. */
+/* What has run out goes: sign-ins, invitations, resets, throttles, and what was told. */
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { start_stack } from "./lib/stack.mjs";
 import { at, DAY, HOUR } from "./lib/cases.mjs";
 
@@ -44,4 +45,22 @@ test("maintain drops what is over and keeps what is not", async () => {
 	assert.deepEqual(await left("password_resets", "token_hash"), ["alive"]);
 	assert.deepEqual(await left("invitations", "token_hash"), ["alive"]);
 	assert.deepEqual(await left("login_throttle", "address_hash"), ["alive"]);
+});
+
+test("what was told a month ago goes, but not what still waits", async () => {
+	const told = (ago, fanned) => {
+		/* The time in front, as in all our ids. */
+		const hex = at(-ago).getTime().toString(16).padStart(12, "0");
+		const id = `${hex.slice(0, 8)}-${hex.slice(8)}-7${randomUUID().slice(15)}`;
+		return stack.sql("insert into outbox (tenant_id, id, type, payload, created_at," +
+			" fanned_at) values ($1, $2, 'user.risk_changed', '{}', $3, $4)", tenant.id, id,
+			at(-ago), fanned ? at(-ago) : null);
+	};
+	await told(31 * DAY, true);
+	await told(31 * DAY, false);
+	await told(29 * DAY, true);
+	await stack.batch({ tenant: tenant.id, stage: "maintain", now: at(2 * HOUR) });
+	const rows = await stack.sql("select created_at < now() - interval '30 days' as old from outbox" +
+		" where tenant_id = $1 order by 1", tenant.id);
+	assert.deepEqual(rows.map((row) => row.old), [false, true]);
 });

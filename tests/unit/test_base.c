@@ -219,6 +219,19 @@ START_TEST(uuid_has_its_form)
 }
 END_TEST
 
+START_TEST(the_first_uuid_of_a_time)
+{
+	const char *before = uuid_new(&test_op), *first, *after;
+
+	test_op.now_us += 1000;
+	first = uuid_first(&test_op, test_op.now_us);
+	after = uuid_new(&test_op);
+	ck_assert(parse_is_uuid(first));
+	ck_assert_str_lt(before, first);
+	ck_assert_str_lt(first, after);
+}
+END_TEST
+
 START_TEST(uuids_sort_by_time)
 {
 	const char *first = uuid_new(&test_op), *same = uuid_new(&test_op);
@@ -312,6 +325,7 @@ static TCase *time_case(void)
 	tcase_add_test(tc, clock_and_parse_agree);
 	tcase_add_test(tc, uuid_has_its_form);
 	tcase_add_test(tc, uuids_sort_by_time);
+	tcase_add_test(tc, the_first_uuid_of_a_time);
 	return tc;
 }
 

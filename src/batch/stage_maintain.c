@@ -25,6 +25,7 @@
 typedef bool (*task_fn)(struct op *op, int64_t *ret_rows, bool *ret_more);
 
 struct task {
+	const char *name; /* for the log */
 	task_fn run;
 	bool hourly;
 };
@@ -279,12 +280,18 @@ static bool drop_tokens(struct op *op, int64_t *ret_rows, bool *ret_more)
 }
 
 static const struct task tasks[] = {
-	{ expire_planned, false },     { end_shadow, false },
-	{ seal_interventions, false }, { seal_audit, false },
-	{ add_partitions, true },      { drop_event_keys, true },
-	{ drop_events, true },	       { drop_partitions, true },
-	{ drop_ledger, true },	       { drop_gates, true },
-	{ drop_outbox, true },	       { drop_tokens, true },
+	{ "expire_planned", expire_planned, false },
+	{ "end_shadow", end_shadow, false },
+	{ "seal_interventions", seal_interventions, false },
+	{ "seal_audit", seal_audit, false },
+	{ "add_partitions", add_partitions, true },
+	{ "drop_event_keys", drop_event_keys, true },
+	{ "drop_events", drop_events, true },
+	{ "drop_partitions", drop_partitions, true },
+	{ "drop_ledger", drop_ledger, true },
+	{ "drop_gates", drop_gates, true },
+	{ "drop_outbox", drop_outbox, true },
+	{ "drop_tokens", drop_tokens, true },
 };
 
 struct maintain_state {
@@ -316,14 +323,27 @@ static size_t task_after(const struct maintain_state *st, size_t task)
 	return task;
 }
 
+/* One that fails is over until its time comes again; the others go on. */
+static bool run_task(struct op *op, struct run *run, const struct task *task,
+		     int64_t *ret_rows, bool *ret_more)
+{
+	*ret_rows = 0;
+	*ret_more = false;
+	if (db_begin(op) && task->run(op, ret_rows, ret_more))
+		return true;
+	*ret_rows = 0;
+	*ret_more = false;
+	return run_item_failed(op, run, task->name) && db_begin(op);
+}
+
 bool stage_maintain(struct op *op, struct run *run)
 {
 	struct maintain_state *st = get_state(op, run);
 	size_t next = st->task;
-	int64_t rows = 0;
-	bool more = false;
+	int64_t rows;
+	bool more;
 
-	if (!db_begin(op) || !tasks[st->task].run(op, &rows, &more))
+	if (!run_task(op, run, &tasks[st->task], &rows, &more))
 		return false;
 	if (!more)
 		next = task_after(st, st->task);

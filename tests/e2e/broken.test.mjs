@@ -99,6 +99,35 @@ test("a trial that cannot be judged stops neither the other nor any message", as
 	assert.equal(treated + held_out, 8);
 });
 
+test("what maintain cannot drop stops nothing else, and is tried again in an hour", async () => {
+	const tenant = await stack.tenant("Maintain");
+	await stack.sql("insert into people (id, email, name, created_at, updated_at) values" +
+		" (gen_random_uuid(), 'left@members.example', 'Left', now(), now())");
+	await stack.sql("insert into score_ledger (tenant_id, user_id, id, at, what, new_value," +
+		" cause, stage, parts) values ($1, 'u', gen_random_uuid(), now() - interval '11 years'," +
+		" 'stage', 'new', 'events', 'new', '{}')", tenant.id);
+	await stack.sql("insert into sessions select $1, gen_random_uuid(), 'over', id, now()," +
+		" now() - interval '2 days', now() from people where email = 'left@members.example'",
+		tenant.id);
+	const left = async () => (await stack.sql("select (select count(*) from score_ledger" +
+		" where tenant_id = $1)::int as ledger, (select count(*) from sessions" +
+		" where tenant_id = $1)::int as sessions", tenant.id))[0];
+	const batch = (ms) => stack.batch({ tenant: tenant.id, stage: "maintain", force: false,
+		now: at(ms) });
+	const mend = await broken("score_ledger", "before delete", "true");
+	try {
+		await batch(0);
+		assert.ok(told().includes("drop_ledger"), told());
+		assert.deepEqual(await left(), { ledger: 1, sessions: 0 });
+	} finally {
+		await mend();
+	}
+	await batch(2 * MINUTE);
+	assert.equal((await left()).ledger, 1);
+	await batch(2 * HOUR);
+	assert.equal((await left()).ledger, 0);
+});
+
 test("a result that comes between others' changes is written down at the second try", async () => {
 	const tenant = await stack.tenant("Deliver");
 	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));

@@ -227,7 +227,7 @@ test("an erased customer leaves both arms, and no name stays", async () => {
 	assert.equal((await exposures(tenant)).filter((r) => r.user_id === gone.user_id).length, 0);
 });
 
-test("shadow mode and a closed gate put nobody into a trial", async () => {
+test("a closed gate puts nobody into a trial", async () => {
 	const tenant = await stack.tenant("Trial");
 	ok(await tenant.admin.patch("/api/settings", { approvalMode: "full_auto" }));
 	ok(await tenant.admin.put("/api/settings/kill-switch", { active: true }));
@@ -237,4 +237,24 @@ test("shadow mode and a closed gate put nobody into a trial", async () => {
 	await activate(tenant, made);
 	await stack.batch({ tenant: tenant.id });
 	assert.deepEqual(await exposures(tenant), []);
+});
+
+test("shadow mode puts nobody into a trial, in neither arm", async () => {
+	const tenant = await stack.tenant("Trial");
+	ok(await tenant.admin.put("/api/settings/shadow-mode", { active: true }));
+	for (let i = 0; i < 12; i++)
+		await drift(tenant.ingest, new_user("trial"));
+	await activate_as(0, stack, tenant, win_back({ constraints: { holdout: 0.5 } }));
+	const batch = () => stack.batch({ tenant: tenant.id });
+	await batch();
+	/* Some would have been written to, and some held out. */
+	const shadows = await stack.sql("select id from interventions where tenant_id = $1" +
+		" and status = 'shadow'", tenant.id);
+	assert.ok(shadows.length > 0 && shadows.length < 12, `${shadows.length} shadows`);
+	assert.deepEqual(await exposures(tenant), []);
+	/* Afterwards the trial begins. */
+	ok(await tenant.admin.put("/api/settings/shadow-mode", { active: false }));
+	await batch();
+	const arms = (await exposures(tenant)).map((row) => row.arm);
+	assert.ok(arms.includes("held_out"), `${arms}`);
 });

@@ -77,41 +77,41 @@ bool refresh_narrow(struct op *op, struct refresh_slice *slice)
 	}
 }
 
-/* Ids for the slice's new names; another writer may take a number first. */
+/*
+ * Ids for the slice's new names, however many: none of them comes here.
+ * Another writer (event_names_want()) may take a number or a name first; what
+ * was left out for it is tried again, and its commit is visible by then.
+ */
 static bool add_names(struct op *op, const struct refresh_slice *slice)
 {
-	int64_t added;
-
-	for (int try = 0; try < NAME_TRIES; try++) {
+	for (int tries = 0; tries < NAME_TRIES;) {
 		struct db_rows rows;
+		struct db_row row;
 
 		if (!db_list(op, &rows,
-			     "SELECT DISTINCT e.event FROM events e" SLICE_WHERE
-			     " AND NOT EXISTS (SELECT FROM"
-			     " event_names n WHERE n.tenant_id = e.tenant_id"
-			     " AND n.name = e.event) LIMIT 1000",
+			     "WITH t AS (SELECT DISTINCT e.event AS name"
+			     " FROM events e" SLICE_WHERE
+			     " AND NOT EXISTS (SELECT FROM event_names n"
+			     " WHERE n.tenant_id = e.tenant_id"
+			     " AND n.name = e.event)),"
+			     " w AS (INSERT INTO event_names (tenant_id, name,"
+			     " name_id) SELECT $1, t.name, b.next +"
+			     " row_number() OVER (ORDER BY t.name) FROM t,"
+			     " (SELECT coalesce(max(name_id), -1) AS next"
+			     " FROM event_names WHERE tenant_id = $1) b"
+			     " ON CONFLICT DO NOTHING RETURNING 1)"
+			     " SELECT (SELECT count(*) FROM t) AS wanted,"
+			     " (SELECT count(*) FROM w) AS added",
 			     ARG_I64(op->tenant_id), ARG_TIME(slice->from_us),
 			     ARG_TIME(slice->until_us)))
 			return false;
-		if (rows.count == 0)
+		row = db_row_at(&rows, 0);
+		if (db_i64(&row, "added") == db_i64(&row, "wanted"))
 			return true;
-		const char **names =
-		    ARENA_ARRAY(op->arena, const char *, rows.count);
-		size_t n = 0;
-		db_each (row, &rows)
-			names[n++] = db_text(&row, "event");
-		if (!db_exec(op, &added,
-			     "INSERT INTO event_names (tenant_id, name,"
-			     " name_id) SELECT $1, u.name, b.next +"
-			     " row_number() OVER (ORDER BY u.name)"
-			     " FROM unnest($2::text[]) u (name),"
-			     " (SELECT coalesce(max(name_id), -1) AS next"
-			     " FROM event_names WHERE tenant_id = $1) b"
-			     " ON CONFLICT DO NOTHING",
-			     ARG_I64(op->tenant_id), ARG_TEXTS(names, n)))
-			return false;
+		tries += db_i64(&row, "added") == 0;
 	}
-	return true;
+	return op_fail(op, FAIL_CONFLICT, "retry",
+		       "event names are being added");
 }
 
 /* The chunk's users with what the slice says of each. */
@@ -247,9 +247,13 @@ static bool add_customers(struct op *op, const struct refresh_slice *slice,
 	" AND e.received_at >= (t.day - 1)::timestamp AT TIME ZONE 'UTC'"      \
 	" AND e.received_at <= $5"
 
+/* Bit 63 of names: some name that has no bit of its own. */
+#define OTHER_NAME "'-9223372036854775808'::bigint"
+
 /*
  * Recomputes the touched days; ret: one row a user whose counts changed, and
- * by how many events.
+ * by how many events. Events of the run's later slices are counted too, whose
+ * names may have no id yet: their slice does the day again.
  */
 static bool fold_days(struct op *op, const struct refresh_slice *slice,
 		      const struct user_list *users, struct db_rows *ret)
@@ -263,10 +267,10 @@ static bool fold_days(struct op *op, const struct refresh_slice *slice,
 	    " a.events - coalesce(d.events, 0) AS more"
 	    " FROM t CROSS JOIN LATERAL (SELECT"
 	    " count(*) AS events, max(e.ts) AS last_at,"
-	    " bit_or((SELECT CASE WHEN n.name_id < 63"
-	    " THEN 1::bigint << n.name_id"
-	    " ELSE '-9223372036854775808'::bigint END FROM event_names n"
-	    " WHERE n.tenant_id = $1 AND n.name = e.event)) AS names" EVENTS_OF_DAY
+	    " coalesce(bit_or((SELECT CASE WHEN n.name_id < 63"
+	    " THEN 1::bigint << n.name_id ELSE " OTHER_NAME
+	    " END FROM event_names n WHERE n.tenant_id = $1"
+	    " AND n.name = e.event)), " OTHER_NAME ") AS names" EVENTS_OF_DAY
 	    " AND e.event NOT IN " TRAIT_EVENTS ") a"
 	    " LEFT JOIN customer_days d ON d.tenant_id = $1"
 	    " AND d.user_id = t.user_id AND d.day = t.day"

@@ -1,0 +1,46 @@
+/* The refresh stage where it is cut, raced, idle or flooded. That its results
+ * are right is property.test.mjs's. */
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { start_stack } from "./lib/stack.mjs";
+import { until } from "./lib/process.mjs";
+import { ok, DAY, HOUR, MINUTE } from "./lib/cases.mjs";
+
+/* Behind the real time, so that nothing here is ahead of it. */
+const NOON = Math.floor(Date.now() / DAY) * DAY - DAY / 2;
+let stack;
+
+before(async () => {
+	stack = await start_stack({ clock: new Date(NOON) });
+});
+after(() => stack?.stop());
+
+const refresh = (tenant, clock, options) =>
+	stack.batch({ tenant: tenant.id, stage: "refresh", now: new Date(clock), ...options });
+
+const event = (user_id, name, time, properties) =>
+	({ user_id, event: name, timestamp: new Date(time).toISOString(), properties });
+
+async function send(tenant, events) {
+	for (let i = 0; i < events.length; i += 100)
+		ok(await tenant.ingest.track(...events.slice(i, i + 100)));
+}
+
+const milestone = (name) => ({ milestones: [{ name: `did_${name}`, event: name }] });
+const set_config = async (tenant, config) =>
+	ok(await tenant.admin.patch("/api/settings", { config }));
+
+test("thousands of new event names at once are all counted", async () => {
+	const tenant = await stack.tenant("Names");
+	await stack.set_clock(new Date(NOON));
+	await refresh(tenant, NOON - MINUTE); /* the day's sweep: not of these */
+	await send(tenant, Array.from({ length: 3500 }, (_, i) =>
+		event(`reader-${i}`, `view /item/${i}`, NOON - HOUR)));
+	await refresh(tenant, NOON);
+	const [counted] = await stack.sql("select count(*) as customers, sum(events_total) as events," +
+		" count(refreshed_at) as scored, (select count(*) from customer_days d" +
+		" where d.tenant_id = c.tenant_id and names <> 0) as days," +
+		" (select count(distinct name_id) from event_names n where n.tenant_id = c.tenant_id) as names" +
+		" from customers c where tenant_id = $1 group by tenant_id", tenant.id);
+	assert.deepEqual(counted, { customers: 3500, events: 3500, scored: 3500, days: 3500, names: 3500 });
+});

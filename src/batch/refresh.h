@@ -10,8 +10,8 @@
 
 #include "engine/tenant_config.h"
 
-#define REFRESH_USERS 2000  /* of a fold or backfill chunk */
-#define REFRESH_SWEEP 4000  /* customers of a sweep chunk */
+#define REFRESH_USERS 2000  /* of a fold chunk */
+#define REFRESH_SWEEP 4000  /* customers of a sweep or backfill chunk */
 #define REFRESH_SLICE 50000 /* events of a fold slice, as far as can be */
 
 enum refresh_cause { CAUSE_EVENTS, CAUSE_TIME, CAUSE_CONFIG };

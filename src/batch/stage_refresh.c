@@ -29,6 +29,7 @@ enum phase { PHASE_FOLD, PHASE_BACKFILL, PHASE_SWEEP, PHASE_COUNT };
 
 struct refresh_state {
 	enum phase phase;
+	int64_t prepared; /* version of the config that prepare() saw last */
 	bool opened;	  /* the extent of the fold is known */
 	int64_t until_us; /* of the fold */
 	struct refresh_slice slice;
@@ -318,22 +319,30 @@ static bool do_count(struct op *op, struct run *run, struct refresh_state *st)
 
 /* ----------------------------------------------------------------- stage */
 
-/* Before anything: what the config needs counted, a sweep that is due. */
-static bool prepare(struct op *op, struct run *run,
+/*
+ * Before anything: what a new config needs counted, a sweep that is due. One
+ * that is saved while the run sweeps, or is about to, goes back: milestones
+ * are found from what the backfill counts.
+ */
+static bool prepare(struct op *op, struct run *run, struct refresh_state *st,
 		    const struct tenant_config *config)
 {
 	const char *const *names;
 	size_t count;
 
-	if (run->version != config->config_version) {
-		tenant_config_events(op->arena, config, &names, &count);
-		if (!event_names_want(op, names, count))
-			return false;
-		if (has_unqueued(run) && !rules_touch(op))
-			return false;
-		if (has_cursor(run, 't') || has_cursor(run, 'c'))
-			run_set_cursor(run, NULL);
-	}
+	if (run->version == config->config_version ||
+	    st->prepared == config->config_version)
+		return true;
+	tenant_config_events(op->arena, config, &names, &count);
+	if (!event_names_want(op, names, count))
+		return false;
+	if (has_unqueued(run) && !rules_touch(op))
+		return false;
+	if (has_cursor(run, 't') || has_cursor(run, 'c'))
+		run_set_cursor(run, NULL);
+	if (st->phase == PHASE_SWEEP)
+		st->phase = PHASE_BACKFILL;
+	st->prepared = config->config_version;
 	return true;
 }
 
@@ -363,9 +372,8 @@ bool stage_refresh(struct op *op, struct run *run)
 	bool last = st->phase == PHASE_COUNT;
 
 	if (!db_begin(op) || !erasures_hold_off(op) ||
-	    !tenant_config_load(op, &config) || !prepare(op, run, &config))
-		return false;
-	if (!do_phase(op, run, st, &config)) {
+	    !tenant_config_load(op, &config) ||
+	    !prepare(op, run, st, &config) || !do_phase(op, run, st, &config)) {
 		*st = before; /* a retry starts where this call did */
 		return false;
 	}

@@ -44,3 +44,47 @@ test("thousands of new event names at once are all counted", async () => {
 		" from customers c where tenant_id = $1 group by tenant_id", tenant.id);
 	assert.deepEqual(counted, { customers: 3500, events: 3500, scored: 3500, days: 3500, names: 3500 });
 });
+
+const milestones = async (tenant) => (await stack.sql("select user_id, milestone" +
+	" from customer_milestones where tenant_id = $1 order by 1, 2", tenant.id))
+	.map((row) => `${row.user_id} ${row.milestone}`);
+
+/* Of no activity, more than a chunk of a sweep has. */
+const crowd = (tenant) => stack.sql("insert into customers (tenant_id, user_id, name, created_at," +
+	" updated_at, stage_since) select $1, 'crowd-' || n, 'Crowd', $2, $2, $2" +
+	" from generate_series(1, 4100) n", tenant.id, new Date(NOON - DAY));
+
+/* Calls during() while the batch waits to write a customer. */
+async function while_writing(tenant, user_id, batch, during) {
+	const holder = await stack.cluster.connect("retivo_admin");
+	try {
+		await holder.query("begin");
+		await holder.query("select 1 from customers where tenant_id = $1 and user_id = $2 for update",
+			[tenant.id, user_id]);
+		const done = batch();
+		await until("the batch to wait", async () =>
+			(await stack.sql("select 1 from pg_locks where not granted")).length > 0, 30000);
+		await during();
+		await holder.query("commit");
+		await done;
+	} finally {
+		await holder.end();
+	}
+}
+
+test("a config that is saved while a sweep runs finds the milestones of the past", async () => {
+	const tenant = await stack.tenant("Midway");
+	await stack.set_clock(new Date(NOON));
+	await set_config(tenant, milestone("invited"));
+	await send(tenant, [event("a-past", "paid", NOON - 3 * DAY), event("a-past", "login", NOON - HOUR)]);
+	await crowd(tenant);
+	await refresh(tenant, NOON - DAY);
+	/* So that the next day's sweep has something to write of its first chunk. */
+	await stack.sql("update customers set health = 1 where tenant_id = $1 and user_id = 'a-past'", tenant.id);
+	await stack.sql("update batch_leases set watermark = $2 where tenant_id = $1 and stage = 'refresh'",
+		tenant.id, new Date(NOON + HOUR));
+	await while_writing(tenant, "a-past", () => refresh(tenant, NOON), () =>
+		set_config(tenant, milestone("paid")));
+	await refresh(tenant, NOON + MINUTE);
+	assert.deepEqual(await milestones(tenant), ["a-past did_paid"]);
+});

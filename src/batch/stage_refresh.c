@@ -4,7 +4,8 @@
  * after a change of config, everybody is scored anew.
  *
  * Events are found by received_at from two minutes before the watermark on
- * (an insert may commit late), never by their own time. The lease row's
+ * (an insert may commit late), never by their own time. Where none come the
+ * watermark follows the clock, an hour behind it. The lease row's
  * cursor says what is under way: "b:<name ids>:<user>" a backfill,
  * "t::<user>" and "c::<user>" a sweep by time or config, "t:m:<user>" and
  * "c:m:<user>" one whose end makes match look at everybody.
@@ -22,6 +23,7 @@
 #include <assert.h>
 
 #define OVERLAP_US	    (2 * US_PER_MINUTE)
+#define SETTLED_US	    US_PER_HOUR /* an event is there by then */
 #define COUNT_EVERY_MINUTES 10
 #define ALL_TIME	    (INT64_MIN + 1)
 
@@ -29,9 +31,10 @@ enum phase { PHASE_FOLD, PHASE_BACKFILL, PHASE_SWEEP, PHASE_COUNT };
 
 struct refresh_state {
 	enum phase phase;
-	int64_t prepared; /* version of the config that prepare() saw last */
-	bool opened;	  /* the extent of the fold is known */
-	int64_t until_us; /* of the fold */
+	int64_t prepared;   /* version of the config that prepare() saw last */
+	bool opened;	    /* the extent of the fold is known */
+	int64_t until_us;   /* of the fold */
+	int64_t settled_us; /* what came until then was there */
 	struct refresh_slice slice;
 	bool changed; /* something was written: count the day again */
 	bool swept;   /* a sweep ended */
@@ -91,8 +94,21 @@ static bool queue_both(struct op *op, const struct user_list *a,
 
 /* ------------------------------------------------------------------ fold */
 
+/*
+ * Without this an idle tenant's last events would be folded in every run. A
+ * moved clock may be ahead of the one that events are received by; a tenant
+ * of whom nothing ever came keeps no watermark.
+ */
+static void settle(struct run *run, const struct refresh_state *st)
+{
+	if (run->watermark_us != DB_TIME_NULL &&
+	    run->watermark_us < st->settled_us)
+		run->watermark_us = st->settled_us;
+}
+
 static bool open_fold(struct op *op, struct run *run, struct refresh_state *st)
 {
+	int64_t clock_us = clock_now();
 	int64_t from_us = run->watermark_us == DB_TIME_NULL
 			      ? DB_TIME_NULL
 			      : run->watermark_us - OVERLAP_US;
@@ -102,8 +118,12 @@ static bool open_fold(struct op *op, struct run *run, struct refresh_state *st)
 			    &found))
 		return false;
 	st->opened = true;
-	if (!found)
+	st->settled_us =
+	    (op->now_us < clock_us ? op->now_us : clock_us) - SETTLED_US;
+	if (!found) {
+		settle(run, st);
 		st->phase = PHASE_BACKFILL;
+	}
 	st->slice.until_us = st->slice.last_us = st->until_us;
 	return !found || refresh_narrow(op, &st->slice);
 }
@@ -119,6 +139,7 @@ static bool next_slice(struct op *op, struct run *run, struct refresh_state *st)
 		run->watermark_us = done_us;
 	st->slice.after = "";
 	if (done_us >= st->until_us) {
+		settle(run, st);
 		st->phase = PHASE_BACKFILL;
 		return true;
 	}

@@ -259,12 +259,15 @@ class Run {
 			this.traits.unshift([this.clock, now.filter((e) => e.event === "$identify")
 				.map((e) => e.user_id)]);
 		this.day = day;
+		this.ran = this.clock;
 	}
 
-	/* Traits within the two minutes before the last events are read again. */
+	/* Traits within the two minutes before the last events are read again, until
+	 * the last run is an hour younger. */
 	read_again() {
 		const [last] = this.traits[0] ?? [];
-		return this.traits.filter(([at]) => at >= last - 2 * MINUTE).flatMap(([, users]) => users);
+		const from = Math.max(last, this.ran - HOUR) - 2 * MINUTE;
+		return this.traits.filter(([at]) => at >= from).flatMap(([, users]) => users);
 	}
 
 	async take_step() {

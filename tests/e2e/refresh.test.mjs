@@ -88,3 +88,33 @@ test("a config that is saved while a sweep runs finds the milestones of the past
 	await refresh(tenant, NOON + MINUTE);
 	assert.deepEqual(await milestones(tenant), ["a-past did_paid"]);
 });
+
+/* What a run that scored them would put right. */
+const spoil = (tenant) => stack.sql("update customers set health = 1 where tenant_id = $1", tenant.id);
+const spoiled = async (tenant) => Number((await stack.sql("select count(*) as n from customers" +
+	" where tenant_id = $1 and health = 1", tenant.id))[0].n);
+
+test("events are read again for an hour, for what commits late, and then no more", async () => {
+	const tenant = await stack.tenant("Idle");
+	await stack.set_clock(new Date(NOON));
+	await send(tenant, [event("idle", "$identify", NOON, { seats: 3 })]);
+	await refresh(tenant, NOON);
+	for (const [minutes, again] of [[1, true], [59, true], [63, true], [64, false], [600, false]]) {
+		await spoil(tenant);
+		await refresh(tenant, NOON + minutes * MINUTE);
+		assert.equal(await spoiled(tenant), again ? 0 : 1, `${minutes} minutes later`);
+	}
+	/* Received before the last run, seen only now. */
+	await stack.set_clock(new Date(NOON + 550 * MINUTE));
+	await send(tenant, [event("idle", "login", NOON)]);
+	await refresh(tenant, NOON + 601 * MINUTE);
+	assert.equal(await spoiled(tenant), 0);
+	/* A batch ahead of the clock that events are received by loses none. */
+	const ahead = Date.now() + 9 * DAY;
+	await refresh(tenant, ahead);
+	await stack.set_clock(new Date());
+	await send(tenant, [event("idle", "logout", Date.now())]);
+	await refresh(tenant, ahead);
+	assert.equal((await stack.sql("select events_total from customers where tenant_id = $1",
+		tenant.id))[0].events_total, 2);
+});

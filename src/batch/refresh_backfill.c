@@ -106,6 +106,10 @@ bool refresh_uncounted(struct op *op, const char **ret_ids)
 	return true;
 }
 
+/*
+ * Of customers only: an erased user's events that came since the fold looked
+ * are deleted by the next one.
+ */
 static bool count_users(struct op *op, const char *ids, const char *from,
 			const char *until, int64_t *ret)
 {
@@ -118,6 +122,8 @@ static bool count_users(struct op *op, const char *ids, const char *from,
 	    " FROM events e JOIN event_names n ON n.tenant_id = e.tenant_id"
 	    " AND n.name = e.event"
 	    " AND n.name_id = ANY (string_to_array($2, ',')::integer[])"
+	    " JOIN customers c ON c.tenant_id = e.tenant_id"
+	    " AND c.user_id = e.user_id"
 	    " WHERE e.tenant_id = $1 AND e.user_id > $3 AND e.user_id <= $4"
 	    " GROUP BY e.user_id, n.name_id, (e.ts AT TIME ZONE 'UTC')::date"
 	    " ON CONFLICT (tenant_id, user_id, name_id, day) DO UPDATE SET"

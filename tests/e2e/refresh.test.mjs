@@ -118,3 +118,20 @@ test("events are read again for an hour, for what commits late, and then no more
 	assert.equal((await stack.sql("select events_total from customers where tenant_id = $1",
 		tenant.id))[0].events_total, 2);
 });
+
+test("an erased user's late event is not counted by a backfill", async () => {
+	const tenant = await stack.tenant("Erased");
+	await stack.set_clock(new Date(NOON));
+	await send(tenant, ["gone", "kept"].map((user) => event(user, "paid", NOON - HOUR)));
+	await refresh(tenant, NOON);
+	ok(await tenant.admin.delete("/api/customers/gone"));
+	/* Out of the fold's sight, as one that comes while the run goes on. */
+	await stack.sql("insert into events (tenant_id, user_id, event, ts, received_at, properties)" +
+		" select tenant_id, 'gone', event, ts, received_at - interval '1 day', properties from events" +
+		" where tenant_id = $1 and user_id = 'kept'", tenant.id);
+	await set_config(tenant, milestone("paid"));
+	await refresh(tenant, NOON + MINUTE);
+	assert.deepEqual((await stack.sql("select user_id from customer_event_days where tenant_id = $1",
+		tenant.id)).map((row) => row.user_id), ["kept"]);
+	assert.deepEqual(await milestones(tenant), ["kept did_paid"]);
+});

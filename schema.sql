@@ -69,6 +69,7 @@ INSERT INTO schema_version (version, name) VALUES
 	(18, 'events by source'),
 	(19, 'repeated messages'),
 	(20, 'room in customers'),
+	(21, 'changes to count'),
 	(22, 'indexes of the batch'),
 	(23, 'sums of outcomes'),
 	(24, 'answers of each attempt'),
@@ -971,6 +972,7 @@ CREATE TABLE batch_leases (
 	cursor text,
 	version bigint NOT NULL DEFAULT 0,
 	swept_at timestamptz,
+	changed_at timestamptz, -- refresh: since when daily_counts are behind
 	PRIMARY KEY (tenant_id, stage)
 );
 

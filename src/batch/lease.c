@@ -54,7 +54,8 @@ bool lease_owner_is_dead(const char *owner)
 	" expires_at = clock_timestamp() + $4::bigint * interval '1 second',"  \
 	" started_at = $5, error = NULL"                                       \
 	" WHERE tenant_id = $1 AND stage = $2"
-#define LEASE_RETURNING " RETURNING token, watermark, swept_at, version, cursor"
+#define LEASE_RETURNING                                                        \
+	" RETURNING token, watermark, swept_at, version, changed_at, cursor"
 
 /* Due also when the clock went back by more than a period (tests). */
 static bool take_free(struct op *op, const struct lease *lease, int period_s,
@@ -115,6 +116,7 @@ static void memory_read(struct op *op, const struct db_row *row,
 	ret->watermark_us = time_or_null(row, "watermark");
 	ret->swept_us = time_or_null(row, "swept_at");
 	ret->version = db_i64(row, "version");
+	ret->changed_us = time_or_null(row, "changed_at");
 	ret->cursor = cursor == NULL ? NULL : arena_strdup(op->arena, cursor);
 }
 
@@ -155,7 +157,7 @@ bool lease_renew(struct op *op, const struct lease *lease,
 		"UPDATE batch_leases SET expires_at = clock_timestamp()"
 		" + $5::bigint * interval '1 second',"
 		" rows_done = rows_done + $6, watermark = $7,"
-		" swept_at = $8, version = $9, cursor = $10"
+		" swept_at = $8, version = $9, cursor = $10, changed_at = $11"
 		" WHERE tenant_id = $1 AND stage = $2 AND owner = $3"
 		" AND token = $4",
 		ARG_I64(op->tenant_id), ARG_TEXT(lease->stage),
@@ -164,7 +166,9 @@ bool lease_renew(struct op *op, const struct lease *lease,
 		ARG_TIME_IF(memory->watermark_us != DB_TIME_NULL,
 			    memory->watermark_us),
 		ARG_TIME_IF(memory->swept_us != DB_TIME_NULL, memory->swept_us),
-		ARG_I64(memory->version), ARG_TEXT(memory->cursor)))
+		ARG_I64(memory->version), ARG_TEXT(memory->cursor),
+		ARG_TIME_IF(memory->changed_us != DB_TIME_NULL,
+			    memory->changed_us)))
 		return false;
 	if (done != 1)
 		return op_fail(op, FAIL_CONFLICT, "lease_lost",

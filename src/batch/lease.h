@@ -33,6 +33,7 @@ struct lease_memory {
 	int64_t watermark_us; /* DB_TIME_NULL: none */
 	int64_t swept_us;     /* DB_TIME_NULL: never */
 	int64_t version;
+	int64_t changed_us; /* DB_TIME_NULL: nothing that waits */
 	const char *cursor; /* arena; or NULL */
 };
 

@@ -76,6 +76,7 @@ bool run_chunk_done(struct op *op, struct run *run, int64_t rows)
 		.watermark_us = run->watermark_us,
 		.swept_us = run->swept_us,
 		.version = run->version,
+		.changed_us = run->changed_us,
 		.cursor = run->cursor,
 	};
 
@@ -147,6 +148,7 @@ static void run_load(struct run *run, const struct lease_memory *memory)
 	run->watermark_us = memory->watermark_us;
 	run->swept_us = memory->swept_us;
 	run->version = memory->version;
+	run->changed_us = memory->changed_us;
 	run_set_cursor(run, memory->cursor);
 }
 

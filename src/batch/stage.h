@@ -48,7 +48,8 @@ struct run {
 	int64_t watermark_us; /* DB_TIME_NULL: none */
 	int64_t swept_us;     /* DB_TIME_NULL: never */
 	int64_t version;
-	char *cursor; /* NULL or "": none; set with run_set_cursor() */
+	int64_t changed_us; /* DB_TIME_NULL: nothing that waits */
+	char *cursor;	    /* NULL or "": none; set with run_set_cursor() */
 
 	void *state;	     /* the stage's own, from arena; NULL at first */
 	struct arena *arena; /* lives as long as the run of this tenant */

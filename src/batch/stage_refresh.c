@@ -22,10 +22,10 @@
 
 #include <assert.h>
 
-#define OVERLAP_US	    (2 * US_PER_MINUTE)
-#define SETTLED_US	    US_PER_HOUR /* an event is there by then */
-#define COUNT_EVERY_MINUTES 10
-#define ALL_TIME	    (INT64_MIN + 1)
+#define OVERLAP_US     (2 * US_PER_MINUTE)
+#define SETTLED_US     US_PER_HOUR /* an event is there by then */
+#define COUNT_EVERY_US (10 * US_PER_MINUTE)
+#define ALL_TIME       (INT64_MIN + 1)
 
 enum phase { PHASE_FOLD, PHASE_BACKFILL, PHASE_SWEEP, PHASE_COUNT };
 
@@ -36,7 +36,7 @@ struct refresh_state {
 	int64_t until_us;   /* of the fold */
 	int64_t settled_us; /* what came until then was there */
 	struct refresh_slice slice;
-	bool changed; /* something was written: count the day again */
+	bool changed; /* something was written */
 	bool swept;   /* a sweep ended */
 };
 
@@ -90,6 +90,17 @@ static bool queue_both(struct op *op, const struct user_list *a,
 	while (at < b->count)
 		ids[n++] = b->ids[at++];
 	return n == 0 || match_queue_put(op, ids, n);
+}
+
+/* The day's counts are behind from the first change on. */
+static void note_changes(struct op *op, struct run *run,
+			 struct refresh_state *st, size_t count)
+{
+	if (count == 0)
+		return;
+	st->changed = true;
+	if (run->changed_us == DB_TIME_NULL)
+		run->changed_us = op->now_us;
 }
 
 /* ------------------------------------------------------------------ fold */
@@ -176,7 +187,7 @@ static bool do_fold(struct op *op, struct run *run, struct refresh_state *st,
 			    &changed)) ||
 	    !queue_both(op, &folded.active, &changed))
 		return false;
-	st->changed = st->changed || changed.count > 0;
+	note_changes(op, run, st, changed.count);
 	if (folded.last != NULL)
 		st->slice.after = arena_strdup(run->arena, folded.last);
 	else if (!next_slice(op, run, st))
@@ -288,7 +299,7 @@ static bool do_sweep(struct op *op, struct run *run, struct refresh_state *st,
 	if (!refresh_score(op, config, &users,
 			   by_config ? CAUSE_CONFIG : CAUSE_TIME, &changed))
 		return false;
-	st->changed = st->changed || changed.count > 0;
+	note_changes(op, run, st, changed.count);
 	if (changed.count > users.count / 2)
 		unqueued = true;
 	else if (changed.count > 0 &&
@@ -321,17 +332,28 @@ static bool is_counted(struct op *op, bool *ret)
 	return true;
 }
 
+/*
+ * Counts that are behind for long enough, or whenever a person asks; a clock
+ * that went back does not keep them waiting.
+ */
+static bool is_count_due(const struct op *op, const struct run *run)
+{
+	return run->changed_us != DB_TIME_NULL &&
+	       (run->force || run->changed_us > op->now_us ||
+		op->now_us - run->changed_us >= COUNT_EVERY_US);
+}
+
 /* A scan of all customers: now and then is enough for a chart. */
 static bool do_count(struct op *op, struct run *run, struct refresh_state *st)
 {
-	bool due = op->now_us / US_PER_MINUTE % COUNT_EVERY_MINUTES == 0;
 	bool counted;
 
 	if (!is_counted(op, &counted))
 		return false;
-	if (!counted || st->swept || (st->changed && (due || run->force))) {
+	if (!counted || st->swept || is_count_due(op, run)) {
 		if (!refresh_counts(op, run->test))
 			return false;
+		run->changed_us = DB_TIME_NULL;
 	} else if (st->changed && !refresh_tracked(op, run->test)) {
 		return false;
 	}

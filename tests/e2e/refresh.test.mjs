@@ -135,3 +135,23 @@ test("an erased user's late event is not counted by a backfill", async () => {
 		tenant.id)).map((row) => row.user_id), ["kept"]);
 	assert.deepEqual(await milestones(tenant), ["kept did_paid"]);
 });
+
+test("a change is in the day's counts ten minutes later, whatever else happens", async () => {
+	const tenant = await stack.tenant("Counts");
+	const counted = async () => Number((await stack.sql("select sum(customers) as n from daily_counts" +
+		" where tenant_id = $1 and what = 'stage' and day = $2", tenant.id,
+	new Date(NOON).toISOString().slice(0, 10)))[0].n);
+	const run = (minutes) => refresh(tenant, NOON + minutes * MINUTE, { force: false });
+	await stack.set_clock(new Date(NOON + 3 * MINUTE));
+	await send(tenant, [event("first", "login", NOON)]);
+	await run(3);
+	assert.equal(await counted(), 1);
+	await stack.set_clock(new Date(NOON + 63 * MINUTE));
+	await send(tenant, [event("second", "login", NOON)]);
+	await run(63);
+	assert.equal(await counted(), 1, "not with every change");
+	await run(65);
+	assert.equal(await counted(), 1);
+	await run(80);
+	assert.equal(await counted(), 2);
+});

@@ -88,13 +88,21 @@ MUST_CHECK bool refresh_backfill(struct op *op, const char *ids,
 				 const char *after, int64_t *ret_rows,
 				 const char **ret_last);
 
+/* Why scores are computed, and which changes an endpoint is told of. */
+struct refresh_why {
+	enum refresh_cause cause;
+	bool asked; /* once a run, by the first change; then they hold: */
+	bool stage_heard, risk_heard;
+};
+
 /*
- * Scores the users, writes what changed, with ledger and outbox. ret_changed:
- * whose rows were written; match has yet to be told of them.
+ * Scores the users, writes what changed, with ledger and outbox; the first
+ * score changes what a new customer was shown as. ret_changed: whose rows were
+ * written; match has yet to be told of them.
  */
 MUST_CHECK bool refresh_score(struct op *op, const struct tenant_config *config,
 			      const struct user_list *users,
-			      enum refresh_cause cause,
+			      struct refresh_why *why,
 			      struct user_list *ret_changed);
 
 /* The next REFRESH_SWEEP customers after `after`. */

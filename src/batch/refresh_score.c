@@ -10,6 +10,7 @@
 #include "engine/features.h"
 #include "store/match_queue.h"
 #include "store/outbox.h"
+#include "store/webhook.h"
 
 #include <stdlib.h>
 
@@ -160,7 +161,10 @@ static void changes_row(struct op *op, struct changes *c,
 	c->parts[i] = packed;
 }
 
-/* One changed word: a ledger row and, once the state was known, an event. */
+/*
+ * One changed word: a ledger row and an event. The ledger knows no state
+ * before the first score; to everybody else it was that of a new customer.
+ */
 static void changes_add(struct op *op, struct changes *c,
 			const struct db_row *row, const struct score *s,
 			const char *packed, bool is_stage)
@@ -169,15 +173,12 @@ static void changes_add(struct op *op, struct changes *c,
 	    db_text(row, is_stage ? "lifecycle_stage" : "risk_level");
 	const char *new = is_stage ? score_stage_word(s->stage)
 				   : score_risk_word(s->risk_level);
-	bool fresh = db_bool(row, "fresh");
 
 	if (streq(old, new))
 		return;
-	c->old[c->n] = fresh ? NULL : old;
+	c->old[c->n] = db_bool(row, "fresh") ? NULL : old;
 	c->new[c->n] = new;
 	changes_row(op, c, row, s, packed, is_stage ? "stage" : "risk");
-	if (fresh)
-		return;
 	c->events[c->event_n++] = (struct outbox_event){
 		.type = is_stage ? "user.stage_changed" : "user.risk_changed",
 		.user_id = db_text(row, "user_id"),
@@ -238,28 +239,63 @@ static bool write_columns(struct op *op, const struct columns *w)
 static bool write_ledger(struct op *op, const struct changes *c,
 			 const char *cause)
 {
-	if (c->n > 0 &&
-	    !db_exec(op, NULL,
-		     "INSERT INTO score_ledger (tenant_id, user_id, id, at,"
-		     " what, old_value, new_value, cause, stage, reason, parts)"
-		     " SELECT $1, u.user_id, u.id, $2, u.what, u.old, u.new,"
-		     " $3, u.stage, u.reason, u.parts::smallint[]"
-		     " FROM unnest($4::text[], $5::uuid[], $6::text[],"
-		     " $7::text[], $8::text[], $9::text[], $10::text[],"
-		     " $11::text[]) u (user_id, id, what, old, new, stage,"
-		     " reason, parts)",
-		     ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
-		     ARG_TEXT(cause), ARG_TEXTS(c->user_id, c->n),
-		     ARG_UUIDS(c->id, c->n), ARG_TEXTS(c->what, c->n),
-		     ARG_TEXTS(c->old, c->n), ARG_TEXTS(c->new, c->n),
-		     ARG_TEXTS(c->stage, c->n), ARG_TEXTS(c->reason, c->n),
-		     ARG_TEXTS(c->parts, c->n)))
+	return c->n == 0 ||
+	       db_exec(
+		   op, NULL,
+		   "INSERT INTO score_ledger (tenant_id, user_id, id, at,"
+		   " what, old_value, new_value, cause, stage, reason, parts)"
+		   " SELECT $1, u.user_id, u.id, $2, u.what, u.old, u.new,"
+		   " $3, u.stage, u.reason, u.parts::smallint[]"
+		   " FROM unnest($4::text[], $5::uuid[], $6::text[],"
+		   " $7::text[], $8::text[], $9::text[], $10::text[],"
+		   " $11::text[]) u (user_id, id, what, old, new, stage,"
+		   " reason, parts)",
+		   ARG_I64(op->tenant_id), ARG_TIME(op->now_us),
+		   ARG_TEXT(cause), ARG_TEXTS(c->user_id, c->n),
+		   ARG_UUIDS(c->id, c->n), ARG_TEXTS(c->what, c->n),
+		   ARG_TEXTS(c->old, c->n), ARG_TEXTS(c->new, c->n),
+		   ARG_TEXTS(c->stage, c->n), ARG_TEXTS(c->reason, c->n),
+		   ARG_TEXTS(c->parts, c->n));
+}
+
+#define STAGE_HEARD WEBHOOK_LISTENS_SQL("'user.stage_changed'")
+#define RISK_HEARD  WEBHOOK_LISTENS_SQL("'user.risk_changed'")
+
+static bool ask_who_hears(struct op *op, struct refresh_why *why)
+{
+	struct db_row row;
+
+	if (!db_one(op, &row,
+		    "SELECT bool_or" STAGE_HEARD " AS stage,"
+		    " bool_or" RISK_HEARD " AS risk"
+		    " FROM webhook_endpoints w WHERE w.tenant_id = $1",
+		    ARG_I64(op->tenant_id)))
 		return false;
-	return c->event_n == 0 || outbox_put_events(op, c->events, c->event_n);
+	why->asked = true;
+	why->stage_heard = db_bool(&row, "stage");
+	why->risk_heard = db_bool(&row, "risk");
+	return true;
+}
+
+/* A first import changes everybody: nothing is written that nobody hears. */
+static bool put_events(struct op *op, struct refresh_why *why,
+		       struct changes *c)
+{
+	size_t n = 0;
+
+	if (c->event_n > 0 && !why->asked && !ask_who_hears(op, why))
+		return false;
+	for (size_t i = 0; i < c->event_n; i++) {
+		if (streq(c->events[i].type, "user.stage_changed")
+			? why->stage_heard
+			: why->risk_heard)
+			c->events[n++] = c->events[i];
+	}
+	return outbox_put_events(op, c->events, n);
 }
 
 bool refresh_score(struct op *op, const struct tenant_config *config,
-		   const struct user_list *users, enum refresh_cause cause,
+		   const struct user_list *users, struct refresh_why *why,
 		   struct user_list *ret_changed)
 {
 	struct columns w;
@@ -295,7 +331,8 @@ bool refresh_score(struct op *op, const struct tenant_config *config,
 	}
 	*ret_changed = (struct user_list){ .ids = w.user_id, .count = w.n };
 	return (w.n == 0 || write_columns(op, &w)) &&
-	       write_ledger(op, &c, cause_words[cause]);
+	       write_ledger(op, &c, cause_words[why->cause]) &&
+	       put_events(op, why, &c);
 }
 
 static bool count_day(struct op *op)

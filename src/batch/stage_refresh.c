@@ -38,6 +38,7 @@ struct refresh_state {
 	struct refresh_slice slice;
 	bool changed; /* something was written */
 	bool swept;   /* a sweep ended */
+	struct refresh_why why;
 };
 
 static struct refresh_state *get_state(struct run *run)
@@ -181,10 +182,10 @@ static bool do_fold(struct op *op, struct run *run, struct refresh_state *st,
 		return false;
 	if (st->phase != PHASE_FOLD)
 		return run_chunk_done(op, run, 0);
+	st->why.cause = CAUSE_EVENTS;
 	if (!refresh_fold(op, config, &st->slice, &folded) ||
 	    (!awaits_sweep(run, config) &&
-	     !refresh_score(op, config, &folded.score, CAUSE_EVENTS,
-			    &changed)) ||
+	     !refresh_score(op, config, &folded.score, &st->why, &changed)) ||
 	    !queue_both(op, &folded.active, &changed))
 		return false;
 	note_changes(op, run, st, changed.count);
@@ -296,8 +297,8 @@ static bool do_sweep(struct op *op, struct run *run, struct refresh_state *st,
 	if (by_config &&
 	    !refresh_milestones(op, config, NULL, &users, ALL_TIME))
 		return false;
-	if (!refresh_score(op, config, &users,
-			   by_config ? CAUSE_CONFIG : CAUSE_TIME, &changed))
+	st->why.cause = by_config ? CAUSE_CONFIG : CAUSE_TIME;
+	if (!refresh_score(op, config, &users, &st->why, &changed))
 		return false;
 	note_changes(op, run, st, changed.count);
 	if (changed.count > users.count / 2)

@@ -986,10 +986,41 @@ test("stage and risk changes reach subscribers", async () => {
 		await add_endpoint(stack, tenant, hooks);
 		const user = await drift(tenant.ingest, new_user(), {}, 1);
 		await stack.batch({ tenant: tenant.id });
-		await stack.batch({ tenant: tenant.id, now: at(8 * DAY) });
-		const call = hooks.calls.find((c) => c.body?.type === "user.stage_changed");
-		assert.ok(call?.verified, JSON.stringify(hooks.calls.map((c) => c.text)));
-		assert.equal(call.body.user_id, user);
+		const told = () => hooks.calls.splice(0).filter((c) => c.body?.type.startsWith("user."))
+			.map((c) => [c.verified, c.body.type, c.body.user_id, c.body.previous, c.body.current]).sort();
+		/* Until the first batch a new customer is shown as new, at low risk. */
+		assert.deepEqual(told(), [[true, "user.stage_changed", user, "new", "active"]]);
+		await stack.batch({ tenant: tenant.id, now: at(15 * DAY) });
+		assert.deepEqual(told(), [[true, "user.risk_changed", user, "low", "high"],
+			[true, "user.stage_changed", user, "active", "at_risk"]]);
+		const silent = await drift(tenant.ingest, new_user(), {}, 40);
+		await stack.batch({ tenant: tenant.id, now: at(15 * DAY) });
+		assert.deepEqual(told(), [[true, "user.risk_changed", silent, "low", "critical"],
+			[true, "user.stage_changed", silent, "new", "churned"]]);
+	} finally {
+		await hooks.stop();
+	}
+});
+
+test("changes that nobody hears are not put in the outbox", async () => {
+	const hooks = await new HookServer(new_secret()).start();
+	try {
+		const tenant = await stack.tenant("Unheard");
+		const put = async () => (await stack.sql("select type, count(*) as n from outbox" +
+			" where tenant_id = $1 and type like 'user.%' group by 1", tenant.id))
+			.map((row) => [row.type, row.n]);
+		const two = async () => {
+			await drift(tenant.ingest, new_user(), {}, 40);
+			await drift(tenant.ingest, new_user(), {}, 40);
+			await stack.batch({ tenant: tenant.id });
+		};
+		await two();
+		assert.deepEqual(await put(), []);
+		const id = await add_endpoint(stack, tenant, hooks);
+		await stack.sql("update webhook_endpoints set events = '{user.risk_changed}'" +
+			" where tenant_id = $1 and id = $2", tenant.id, id);
+		await two();
+		assert.deepEqual(await put(), [["user.risk_changed", 2]]);
 	} finally {
 		await hooks.stop();
 	}

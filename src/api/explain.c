@@ -101,7 +101,7 @@ static bool write_facts(struct op *op, struct json_out *j,
 			   &rows))
 		return false;
 	db_each (row, &rows) {
-		features_read(op, &row, &f);
+		features_read(op, config, &row, &f);
 		json_key(j, "stage_facts");
 		json_open(j, '{');
 		write_days(j, "days_silent", f.now_us - f.last_us);

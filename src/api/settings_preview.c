@@ -109,7 +109,7 @@ static bool look(struct op *op, const struct tenant_config *config,
 		struct score *s = &scores[row.index];
 		struct score_features f;
 
-		features_read(op, &row, &f);
+		features_read(op, config, &row, &f);
 		score_compute(config, &f, s);
 		ret->stages[s->stage]++;
 		ret->risks[s->risk_level]++;

@@ -318,7 +318,7 @@ bool refresh_score(struct op *op, const struct tenant_config *config,
 		struct score score;
 		const char *packed;
 
-		features_read(op, &row, &features);
+		features_read(op, config, &row, &features);
 		score_compute(config, &features, &score);
 		packed = score_pack(op->arena, &score);
 		if (is_unchanged(&row, &score, packed))

@@ -12,7 +12,9 @@
 
 #include <math.h>
 
-#define CHUNK 2000
+/* Customers of a chunk, and of how many days it then holds the history. */
+#define CHUNK	   2000
+#define CHUNK_DAYS (BACKTEST_DAYS_MAX + SCORE_WORD_DAYS)
 
 #define FLUSH_BYTES 65536
 
@@ -454,6 +456,14 @@ static bool walk_chunk(struct op *op, struct backtest *b, struct chunk *k)
 	return ok;
 }
 
+/* Fewer where the config looks back further: memory stays the same. */
+static int64_t chunk_size(const struct backtest *b)
+{
+	int64_t days = b->options->days + score_window_days(&b->tenant.config);
+
+	return days <= CHUNK_DAYS ? CHUNK : CHUNK * CHUNK_DAYS / days;
+}
+
 /* The next customers of the sample behind after. */
 static bool next_chunk(struct op *op, const struct backtest *b,
 		       const char *after, struct chunk *ret)
@@ -466,7 +476,7 @@ static bool next_chunk(struct op *op, const struct backtest *b,
 		     " OR stable_draw('backtest:' || user_id) < $3)"
 		     " ORDER BY user_id LIMIT $4",
 		     ARG_I64(op->tenant_id), ARG_TEXT(after),
-		     ARG_DOUBLE(b->share), ARG_I64(CHUNK)))
+		     ARG_DOUBLE(b->share), ARG_I64(chunk_size(b))))
 		return false;
 	*ret = (struct chunk){
 		.ids = ARENA_ARRAY(op->arena, const char *, rows.count),
@@ -496,7 +506,7 @@ static bool walk_all(struct op *op, struct backtest *b)
 		if (k.count > 0)
 			after = arena_strdup(op->arena, k.ids[k.count - 1]);
 		arena_reset(arena);
-	} while (k.count == CHUNK);
+	} while (k.count == (size_t)chunk_size(b));
 	return true;
 }
 

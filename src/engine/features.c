@@ -6,6 +6,9 @@
 #include "db/db.h"
 #include "db/sql.h"
 
+#include <assert.h>
+#include <stdlib.h>
+
 /* The customers, and numbers of arguments that several parts use. */
 struct at {
 	const struct user_set *users;
@@ -96,6 +99,36 @@ static void join_days(struct sql *q, const struct at *at)
 	sql_add(q, " AND x.day > ");
 	sql_ref(q, at->today);
 	sql_add(q, " - 64");
+	join_end(q, at, &alias);
+}
+
+/*
+ * o: the active days before those, where the config asks for so many:
+ * "1:<days of word 1> 4:<days of word 4>".
+ */
+static void join_older(struct sql *q, const struct at *at, int64_t window)
+{
+	static const struct sql_literal table = SQL_LITERAL("customer_days");
+	static const struct sql_literal alias = SQL_LITERAL("o");
+
+	if (at->users->are_range)
+		sql_add(q, " LEFT JOIN (SELECT x.user_id,");
+	else
+		sql_add(q, " LEFT JOIN LATERAL (SELECT");
+	sql_add(q, " string_agg(x.word || ':' || x.days, ' ') AS older FROM"
+		   " (SELECT x.user_id, x.ago / 64 AS word,"
+		   " bit_or(1::bigint << x.ago % 64) AS days FROM"
+		   " (SELECT x.user_id, ");
+	write_ago(q, at);
+	sql_add(q, " AS ago");
+	join_rows(q, at, &table);
+	sql_add(q, " AND x.day <= ");
+	sql_ref(q, at->today);
+	sql_add(q, " - 64 AND x.day > ");
+	sql_ref(q, at->today);
+	sql_add(q, " - ");
+	sql_arg(q, ARG_I64(window));
+	sql_add(q, "::integer) x GROUP BY x.user_id, word) x");
 	join_end(q, at, &alias);
 }
 
@@ -280,6 +313,7 @@ bool features_load(struct op *op, const struct tenant_config *config,
 			  config->expansion.gate_events.count > 0;
 	bool has_churn = config->lifecycle.churn_events.count > 0;
 	bool has_milestones = score_onboarding_count(config) > 0;
+	int64_t window = score_window_days(config);
 	struct at at = { .users = users };
 	struct sql q;
 
@@ -295,6 +329,10 @@ bool features_load(struct op *op, const struct tenant_config *config,
 		    " coalesce(c.last_activity_at, c.created_at) AS last_at,"
 		    " c.last_activity_at IS NOT NULL AS has_activity,"
 		    " d.days, d.recent, d.earlier, d.names");
+	if (window > SCORE_WORD_DAYS)
+		sql_add(&q, ", o.older");
+	else
+		sql_add(&q, ", NULL::text AS older");
 	if (has_churn)
 		sql_add(&q, ", k.churn");
 	else
@@ -315,6 +353,8 @@ bool features_load(struct op *op, const struct tenant_config *config,
 		    " c.expansion_score, c.user_id, c.noted_health"
 		    " FROM customers c");
 	join_days(&q, &at);
+	if (window > SCORE_WORD_DAYS)
+		join_older(&q, &at, window);
 	if (has_milestones)
 		join_milestones(&q, &at, config);
 	if (has_recent)
@@ -339,15 +379,40 @@ static int64_t churn_days(const struct db_row *row)
 	return days < 0 ? 0 : days;
 }
 
-void features_read(const struct op *op, const struct db_row *row,
-		   struct score_features *f)
+/* What join_older() found, of count words. */
+static const uint64_t *read_older(struct arena *a, const char *text,
+				  size_t count)
 {
+	uint64_t *words = ARENA_ARRAY(a, uint64_t, count);
+
+	while (text != NULL && *text != '\0') {
+		char *end;
+		size_t word = strtoul(text, &end, 10);
+		int64_t days = strtoll(end + 1, &end, 10);
+
+		assert(word >= 1 && word <= count);
+		words[word - 1] = (uint64_t)days;
+		text = end;
+	}
+	return words;
+}
+
+void features_read(const struct op *op, const struct tenant_config *config,
+		   const struct db_row *row, struct score_features *f)
+{
+	size_t older = (size_t)score_window_days(config) / SCORE_WORD_DAYS - 1;
+
 	*f = (struct score_features){
 		.now_us = op->now_us,
 		.first_us = db_time(row, "first_at"),
 		.last_us = db_time(row, "last_at"),
 		.has_activity = db_bool(row, "has_activity"),
 		.active_days = (uint64_t)db_i64(row, "days"),
+		.older_days =
+		    older == 0
+			? NULL
+			: read_older(op->arena, db_text(row, "older"), older),
+		.older_count = older,
 		.recent_events = db_i64(row, "recent"),
 		.earlier_events = db_i64(row, "earlier"),
 		.names = __builtin_popcountll((uint64_t)db_i64(row, "names")),

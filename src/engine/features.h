@@ -19,7 +19,8 @@ MUST_CHECK bool features_load(struct op *op, const struct tenant_config *config,
 			      const struct user_set *users,
 			      struct db_rows *ret);
 
-void features_read(const struct op *op, const struct db_row *row,
-		   struct score_features *ret);
+/* The features' history is arena. */
+void features_read(const struct op *op, const struct tenant_config *config,
+		   const struct db_row *row, struct score_features *ret);
 
 #endif

@@ -35,6 +35,8 @@ struct past {
 	struct series days, churn, gates;
 	struct series *retention; /* by milestone; of those that retain */
 	int64_t *reached; /* [customer × milestone_count + milestone] */
+	uint64_t *older;  /* older_days of the facts asked for last */
+	size_t older_count;
 };
 
 /* What the statements have in common. */
@@ -214,7 +216,7 @@ static bool load_expansion(struct op *op, const struct load *l)
 		return false;
 	db_each (row, &rows) {
 		u = place_of(l, &row, u);
-		features_read(op, &row, &f);
+		features_read(op, config, &row, &f);
 		l->past->people[u].limits = f.limit_nearness;
 		l->past->people[u].signals = f.signals_true;
 	}
@@ -230,11 +232,14 @@ bool past_load(struct op *op, const struct tenant_config *config,
 	struct past *past = ARENA_NEW(op->arena, struct past);
 	const struct load l = { past, user_ids, count, last };
 	int64_t from = first - SCORE_SPAN_DAYS;
+	int64_t window = score_window_days(config);
 
 	past->config = config;
+	past->older_count = (size_t)window / SCORE_WORD_DAYS - 1;
+	past->older = ARENA_ARRAY(op->arena, uint64_t, past->older_count);
 	past->people = ARENA_ARRAY(op->arena, struct person, count);
 	if (!load_people(op, &l) || !load_expansion(op, &l) ||
-	    !load_days(op, &l, first - SCORE_WINDOW_DAYS) ||
+	    !load_days(op, &l, first - window) ||
 	    !load_events(op, &l, from, churn->items, churn->count,
 			 &past->churn) ||
 	    !load_events(op, &l, from, gates->items, gates->count,
@@ -247,9 +252,23 @@ bool past_load(struct op *op, const struct tenant_config *config,
 
 /* ----------------------------------------------------------------- a day -- */
 
-static void add_days(const struct series *s, size_t u, int64_t today,
+/* Word 0 is the features' own. */
+static void add_active_day(const struct past *past, int64_t ago,
+			   struct score_features *f)
+{
+	size_t word = (size_t)ago / SCORE_WORD_DAYS;
+	uint64_t day = UINT64_C(1) << ago % SCORE_WORD_DAYS;
+
+	if (word == 0)
+		f->active_days |= day;
+	else if (word <= past->older_count)
+		past->older[word - 1] |= day;
+}
+
+static void add_days(const struct past *past, size_t u, int64_t today,
 		     struct past_facts *f)
 {
+	const struct series *s = &past->days;
 	uint64_t names = 0;
 
 	for (size_t i = s->starts[u]; i < s->starts[u + 1]; i++) {
@@ -263,9 +282,7 @@ static void add_days(const struct series *s, size_t u, int64_t today,
 		f->features.has_activity = true;
 		if (c->last_us > f->features.last_us)
 			f->features.last_us = c->last_us;
-		if (ago >= SCORE_WINDOW_DAYS)
-			continue;
-		f->features.active_days |= UINT64_C(1) << ago;
+		add_active_day(past, ago, &f->features);
 		if (ago < SCORE_SPAN_DAYS) {
 			f->features.recent_events += c->events;
 			names |= c->names;
@@ -338,13 +355,16 @@ bool past_facts_at(const struct past *past, size_t customer, int64_t now_us,
 		.features = { .now_us = now_us,
 			      .first_us = p->first_us,
 			      .last_us = INT64_MIN,
+			      .older_days = past->older,
+			      .older_count = past->older_count,
 			      .limit_nearness = p->limits,
 			      .signals_true = p->signals },
 	};
 
 	if (!p->known || p->there_us > now_us)
 		return false;
-	add_days(&past->days, customer, today, &f);
+	memset(past->older, 0, past->older_count * sizeof(*past->older));
+	add_days(past, customer, today, &f);
 	if (!f.features.has_activity)
 		f.features.last_us = p->created_us;
 	f.features.churn_days_ago = days_since(&past->churn, customer, today);

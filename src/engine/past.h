@@ -30,8 +30,8 @@ struct past_facts {
 };
 
 /*
- * The facts at now_us, on a day from first to last (its end, or now).
- * False: not a customer yet.
+ * The facts at now_us, on a day from first to last (its end, or now); their
+ * history until the next call. False: not a customer yet.
  */
 bool past_facts_at(const struct past *past, size_t customer, int64_t now_us,
 		   struct past_facts *ret);

@@ -111,60 +111,90 @@ static double age_days(const struct score_features *f)
 	return (double)(f->now_us - f->first_us) / (double)US_PER_DAY;
 }
 
-static bool is_active_on(const struct score_features *f, int64_t days_ago)
-{
-	return days_ago >= 0 && days_ago < SCORE_WINDOW_DAYS &&
-	       (f->active_days >> days_ago & 1) != 0;
-}
-
 static int64_t days_ago(const struct score_features *f, int64_t time_us)
 {
 	return f->now_us / US_PER_DAY - time_us / US_PER_DAY;
 }
 
+/*
+ * Whether silence sets in while somebody is recovered, and ends that stage
+ * late, only matters where recovered lasts longer than silence is let pass.
+ */
+int64_t score_window_days(const struct tenant_config *config)
+{
+	const struct lifecycle_config *c = &config->lifecycle;
+	int64_t days = c->recovered_days + (c->recovered_days > c->at_risk_days
+						? c->churned_days + 1
+						: c->at_risk_days);
+
+	return (days + SCORE_WORD_DAYS - 1) / SCORE_WORD_DAYS * SCORE_WORD_DAYS;
+}
+
 /* A churn event with no activity on a later day. */
 static bool is_churned_by_event(const struct score_features *f)
 {
-	if (f->churn_days_ago < 0)
-		return false;
-	for (int64_t n = 0; n < f->churn_days_ago; n++) {
-		if (is_active_on(f, n))
-			return false;
+	int64_t last = days_ago(f, f->last_us);
+
+	return f->churn_days_ago >= 0 &&
+	       (!f->has_activity || f->churn_days_ago <= (last < 0 ? 0 : last));
+}
+
+/* The latest day with activity at least n days ago, or −1. */
+static int64_t active_from(const struct score_features *f, int64_t n)
+{
+	size_t first = (size_t)n / SCORE_WORD_DAYS;
+
+	for (size_t w = first; w <= f->older_count; w++) {
+		uint64_t word = w == 0 ? f->active_days : f->older_days[w - 1];
+
+		if (w == first)
+			word &= UINT64_MAX << n % SCORE_WORD_DAYS;
+		if (word != 0)
+			return (int64_t)w * SCORE_WORD_DAYS +
+			       __builtin_ctzll(word);
 	}
-	return true;
+	return -1;
 }
 
 /* The day with activity before days_ago n, or −1. */
 static int64_t day_before(const struct score_features *f, int64_t n)
 {
+	int64_t older = active_from(f, n + 1);
 	int64_t first = f->has_activity ? days_ago(f, f->first_us) : -1;
+	int64_t window = (int64_t)(f->older_count + 1) * SCORE_WORD_DAYS;
 
-	for (int64_t older = n + 1; older < SCORE_WINDOW_DAYS; older++) {
-		if (is_active_on(f, older))
-			return older;
-	}
-	return first >= SCORE_WINDOW_DAYS ? first : -1;
+	if (older >= 0)
+		return older;
+	return first >= window ? first : -1;
 }
 
-/* n days ago somebody came back who had been at risk or churned. */
+/* On the active day n somebody came back, at risk or churned before. */
 static bool is_return(const struct lifecycle_config *c,
 		      const struct score_features *f, int64_t n)
 {
-	int64_t older = is_active_on(f, n) ? day_before(f, n) : -1;
+	int64_t older = day_before(f, n);
 
 	return older >= 0 &&
 	       (older - n - 1 >= c->at_risk_days ||
 		(f->churn_days_ago > n && f->churn_days_ago <= older));
 }
 
+/* The latest return at least n days ago, or −1. */
+static int64_t return_from(const struct lifecycle_config *c,
+			   const struct score_features *f, int64_t n)
+{
+	n = active_from(f, n);
+	while (n >= 0 && !is_return(c, f, n))
+		n = active_from(f, n + 1);
+	return n;
+}
+
 static bool is_recovered(const struct lifecycle_config *c,
 			 const struct score_features *f)
 {
-	for (int64_t n = 0; n < c->recovered_days; n++) {
-		if (is_return(c, f, n))
-			return true;
-	}
-	return false;
+	int64_t n = return_from(c, f, 0);
+
+	return n >= 0 && n < c->recovered_days;
 }
 
 static bool is_dropping(const struct lifecycle_config *c,
@@ -339,10 +369,9 @@ static int64_t returned_at(const struct lifecycle_config *c,
 {
 	int64_t first = 0;
 
-	for (int64_t n = 0; n < c->recovered_days; n++) {
-		if (is_return(c, f, n))
-			first = n;
-	}
+	for (int64_t n = return_from(c, f, 0); n >= 0 && n < c->recovered_days;
+	     n = return_from(c, f, n + 1))
+		first = n;
 	return day_began(f, first);
 }
 
@@ -351,16 +380,11 @@ static int64_t silent_since(const struct lifecycle_config *c,
 			    const struct score_features *f)
 {
 	int64_t since = f->last_us + c->at_risk_days * US_PER_DAY;
+	int64_t n = return_from(c, f, c->recovered_days);
+	int64_t end =
+	    (f->now_us / US_PER_DAY - n + c->recovered_days) * US_PER_DAY;
 
-	for (int64_t n = c->recovered_days; n < SCORE_WINDOW_DAYS; n++) {
-		if (!is_return(c, f, n))
-			continue;
-		int64_t end = (f->now_us / US_PER_DAY - n + c->recovered_days) *
-			      US_PER_DAY;
-
-		return end > since ? end : since;
-	}
-	return since;
+	return n >= 0 && end > since ? end : since;
 }
 
 int64_t score_stage_since(const struct tenant_config *config,

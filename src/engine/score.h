@@ -55,8 +55,8 @@
 #include "base/json_out.h"
 #include "engine/tenant_config.h"
 
-/* Days of history that the features look back over, as bits of a word. */
-#define SCORE_WINDOW_DAYS 64
+/* Days that are bits of one word. */
+#define SCORE_WORD_DAYS 64
 /* Width of the two windows that engagement and decline compare. */
 #define SCORE_SPAN_DAYS 14
 /* A change of health by this much goes to the ledger. */
@@ -85,13 +85,18 @@ struct score_features {
 	int64_t first_us; /* earliest event, or creation */
 	int64_t last_us;  /* latest event, or creation */
 	bool has_activity;
-	/* Bit n: activity n UTC days ago. */
+	/*
+	 * Bit n: activity n UTC days ago; word w of older_days has those of
+	 * 64 · (w + 1) days before that, as far as score_window_days() asks.
+	 */
 	uint64_t active_days;
-	int64_t active_days_ever; /* need not count beyond 3 */
-	int64_t recent_events;	  /* of the 14 days */
-	int64_t earlier_events;	  /* of the 14 days before those */
-	int64_t names;		  /* distinct event names of the 14 days */
-	int64_t churn_days_ago;	  /* day of the last churn event; −1: none */
+	const uint64_t *older_days; /* borrowed */
+	size_t older_count;	    /* words */
+	int64_t active_days_ever;   /* need not count beyond 3 */
+	int64_t recent_events;	    /* of the 14 days */
+	int64_t earlier_events;	    /* of the 14 days before those */
+	int64_t names;		    /* distinct event names of the 14 days */
+	int64_t churn_days_ago; /* day of the last churn event; −1: none */
 	int64_t onboarding_reached;
 	int64_t retention_hits;
 	double limit_nearness; /* the largest value / limit; not clamped */
@@ -124,6 +129,12 @@ struct score {
 /* Onboarding and retention milestones that config has. */
 int64_t score_onboarding_count(const struct tenant_config *config);
 int64_t score_retention_count(const struct tenant_config *config);
+
+/*
+ * Days of history that stages are found from, a multiple of 64: those in
+ * which somebody may have come back, and a gap before them.
+ */
+int64_t score_window_days(const struct tenant_config *config);
 
 void score_compute(const struct tenant_config *config,
 		   const struct score_features *features, struct score *ret);

@@ -53,8 +53,9 @@ const CONFIGS = [
 		lifecycle: { churn_events: ["cancelled"], at_risk_days: 4, recovered_days: 10 },
 		expansion: { gate_events: ["feature_gate_hit"], signals: [{ segment: "big" }] } },
 	{ milestones: MILESTONES.with(2, { ...MILESTONES[2], properties: { plan: "free" } }),
-		lifecycle: null, engagement: { frequency: 0.7, full_breadth_names: 3 } },
-	{ milestones: null },
+		lifecycle: { at_risk_days: 21, recovered_days: 50 }, /* of more history than the default */
+		engagement: { frequency: 0.7, full_breadth_names: 3 } },
+	{ milestones: null, lifecycle: null },
 	{ milestones: MILESTONES, segments: SEGMENTS, engagement: null,
 		lifecycle: { churn_events: ["cancelled"], recovered_days: 10 },
 		expansion: { gate_events: ["feature_gate_hit"],

@@ -457,6 +457,87 @@ START_TEST(stage_begins_where_the_history_tells)
 }
 END_TEST
 
+#define DAYS(from, to) (UINT64_MAX >> (63 - (to)) & UINT64_MAX << (from))
+#define SIXTY	       "{\"lifecycle\": {\"at_risk_days\": 60, \"churned_days\": 90}}"
+#define BACK_FOR_80    "{\"lifecycle\": {\"recovered_days\": 80}}"
+#define A_YEAR	       "{\"lifecycle\": {\"churned_days\": 365}}"
+
+/* Beyond the 64 days that the default config looks back. */
+static const struct {
+	struct life life;
+	uint64_t older; /* bit n: 64 + n days ago */
+	double since;	/* days ago */
+} long_lives[] = {
+	{ { "55 silent days of 60", SIXTY, 120, 0.1, DAYS(0, 8), 9, 0, 0, 3,
+	    NEVER, STAGE_ACTIVE, "in_use" },
+	  DAYS(0, 56),
+	  0 },
+	{ { "60 silent days of 60", SIXTY, 140, 0.1, DAYS(0, 8), 9, 0, 0, 3,
+	    NEVER, STAGE_RECOVERED, "came_back" },
+	  DAYS(5, 60),
+	  8.5 },
+	{ { "back 79 days ago, recovered for 80", BACK_FOR_80, 120, 0.1,
+	    DAYS(0, 63), 9, 9, 0, 3, NEVER, STAGE_RECOVERED, "came_back" },
+	  DAYS(0, 15) | DAYS(23, 26),
+	  79.5 },
+	{ { "back 80 days ago, recovered for 80", BACK_FOR_80, 120, 0.1,
+	    DAYS(0, 63), 9, 9, 0, 3, NEVER, STAGE_ACTIVE, "in_use" },
+	  DAYS(0, 16) | DAYS(24, 26),
+	  0 },
+	{ { "churn event 80 days ago, in use ten days more", A_YEAR, 300, 70, 0,
+	    0, 0, 0, 3, 80, STAGE_AT_RISK, "no_activity" },
+	  DAYS(6, 26),
+	  63 },
+	{ { "churn event 80 days ago, the last day of all", A_YEAR, 300, 80, 0,
+	    0, 0, 0, 3, 80, STAGE_CHURNED, "churn_event" },
+	  DAYS(16, 26),
+	  80 },
+	{ { "back 100 days ago, recovered for 90, silent for 70 of 30",
+	    "{\"lifecycle\": {\"at_risk_days\": 30, \"churned_days\": 200,"
+	    " \"recovered_days\": 90}}",
+	    400, 70, 0, 0, 0, 0, 3, NEVER, STAGE_AT_RISK, "no_activity" },
+	  DAYS(6, 36),
+	  10.5 },
+};
+
+START_TEST(history_is_as_long_as_the_config_asks)
+{
+	const struct life *life = &long_lives[_i].life;
+	struct tenant_config config = config_of(life->config);
+	struct score_features f = features_of(life);
+	uint64_t older[8] = { long_lives[_i].older };
+	struct score s;
+
+	f.older_days = older;
+	f.older_count =
+	    (size_t)score_window_days(&config) / SCORE_WORD_DAYS - 1;
+	ck_assert(f.older_count >= 1 && f.older_count <= ARRAY_LEN(older));
+	score_compute(&config, &f, &s);
+	ck_assert_msg(s.stage == life->stage, "%s: %s", life->name,
+		      score_stage_word(s.stage));
+	ck_assert_str_eq(s.stage_reason, life->reason);
+	int64_t since = score_stage_since(&config, &f, &s);
+	ck_assert_msg(llabs(since - AGO(long_lives[_i].since)) < US_PER_SECOND,
+		      "%s: %f days ago", life->name,
+		      (double)(NOON - since) / (double)US_PER_DAY);
+}
+END_TEST
+
+START_TEST(the_default_config_looks_back_64_days)
+{
+	struct tenant_config config = config_of("{}");
+
+	ck_assert_int_eq(score_window_days(&config), SCORE_WORD_DAYS);
+	config = config_of(SIXTY);
+	ck_assert_int_eq(score_window_days(&config), 2 * SCORE_WORD_DAYS);
+	config =
+	    config_of("{\"lifecycle\": {\"at_risk_days\": 3649,"
+		      " \"churned_days\": 3650, \"recovered_days\": 3650}}");
+	ck_assert_int_eq(score_window_days(&config) % SCORE_WORD_DAYS, 0);
+	ck_assert_int_gt(score_window_days(&config), 7300);
+}
+END_TEST
+
 void score_cases(Suite *suite)
 {
 	TCase *tc = tcase_create("score");
@@ -465,6 +546,9 @@ void score_cases(Suite *suite)
 	tcase_add_loop_test(tc, stage_of_each_life, 0, (int)ARRAY_LEN(lives));
 	tcase_add_loop_test(tc, stage_begins_where_the_history_tells, 0,
 			    (int)ARRAY_LEN(sinces));
+	tcase_add_loop_test(tc, history_is_as_long_as_the_config_asks, 0,
+			    (int)ARRAY_LEN(long_lives));
+	tcase_add_test(tc, the_default_config_looks_back_64_days);
 	tcase_add_test(tc, the_best_customer_has_full_scores);
 	tcase_add_test(tc, engagement_is_the_weighted_sum);
 	tcase_add_loop_test(tc, risk_of_each_case, 0, (int)ARRAY_LEN(risks));

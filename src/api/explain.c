@@ -35,6 +35,7 @@ static void write_lifecycle(struct json_out *j,
 		{ "churned_days", c->churned_days },
 		{ "recovered_days", c->recovered_days },
 		{ "drop_min_events", c->drop_min_events },
+		{ "drop_days", c->drop_days },
 	};
 
 	json_key(j, "lifecycle");
@@ -106,9 +107,9 @@ static bool write_facts(struct op *op, struct json_out *j,
 		json_open(j, '{');
 		write_days(j, "days_silent", f.now_us - f.last_us);
 		write_days(j, "days_known", f.now_us - f.first_us);
-		json_key(j, "events_14_days");
+		json_key(j, "events");
 		json_i64(j, f.recent_events);
-		json_key(j, "events_14_days_before");
+		json_key(j, "events_before");
 		json_i64(j, f.earlier_events);
 		json_key(j, "days_since_churn_event");
 		if (f.churn_days_ago < 0)

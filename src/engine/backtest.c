@@ -459,7 +459,7 @@ static bool walk_chunk(struct op *op, struct backtest *b, struct chunk *k)
 /* Fewer where the config looks back further: memory stays the same. */
 static int64_t chunk_size(const struct backtest *b)
 {
-	int64_t days = b->options->days + score_window_days(&b->tenant.config);
+	int64_t days = b->options->days + score_count_days(&b->tenant.config);
 
 	return days <= CHUNK_DAYS ? CHUNK : CHUNK * CHUNK_DAYS / days;
 }

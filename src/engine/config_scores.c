@@ -23,6 +23,7 @@ static const struct number lifecycle_numbers[] = {
 	WHOLE(lifecycle_config, recovered_days, 0, 3650),
 	RATIO(lifecycle_config, drop_ratio, 1),
 	WHOLE(lifecycle_config, drop_min_events, 1, 1000000),
+	WHOLE(lifecycle_config, drop_days, 1, 365),
 };
 static const struct number engagement_numbers[] = {
 	RATIO(engagement_config, frequency, 1000),

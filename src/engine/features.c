@@ -78,27 +78,54 @@ static void write_ago(struct sql *q, const struct at *at)
 	sql_add(q, " - x.day, 0)");
 }
 
+/* The events of the days from so many days ago, of that many days. */
+static void write_span(struct sql *q, const struct at *at, int64_t from,
+		       int64_t days)
+{
+	sql_add(q, "sum(x.events) FILTER (WHERE ");
+	write_ago(q, at);
+	if (from > 0) {
+		sql_add(q, " BETWEEN ");
+		sql_count(q, from);
+		sql_add(q, " AND ");
+		sql_count(q, from + days - 1);
+	} else {
+		sql_add(q, " < ");
+		sql_count(q, days);
+	}
+	sql_add(q, ")");
+}
+
 /* d: the active days. */
-static void join_days(struct sql *q, const struct at *at)
+static void join_days(struct sql *q, const struct at *at,
+		      const struct tenant_config *config)
 {
 	static const struct sql_literal table = SQL_LITERAL("customer_days");
 	static const struct sql_literal alias = SQL_LITERAL("d");
+	int64_t drop = config->lifecycle.drop_days;
+	int64_t days = 2 * drop > SCORE_WORD_DAYS ? 2 * drop : SCORE_WORD_DAYS;
 
 	join_begin(q, at);
-	sql_add(q, "count(*) AS n, sum(x.events) FILTER (WHERE ");
-	write_ago(q, at);
-	sql_add(q, " < 14) AS recent, sum(x.events) FILTER (WHERE ");
-	write_ago(q, at);
-	sql_add(q, " BETWEEN 14 AND 27) AS earlier,"
-		   " bit_or(x.names) FILTER (WHERE ");
+	sql_add(q, "count(*) AS n, ");
+	write_span(q, at, 0, drop);
+	sql_add(q, " AS recent, ");
+	write_span(q, at, drop, drop);
+	sql_add(q, " AS earlier, bit_or(x.names) FILTER (WHERE ");
 	write_ago(q, at);
 	sql_add(q, " < 14) AS names, bit_or(1::bigint << ");
 	write_ago(q, at);
-	sql_add(q, ") AS days");
+	sql_add(q, ")");
+	if (days > SCORE_WORD_DAYS) {
+		sql_add(q, " FILTER (WHERE ");
+		write_ago(q, at);
+		sql_add(q, " < 64)");
+	}
+	sql_add(q, " AS days");
 	join_rows(q, at, &table);
 	sql_add(q, " AND x.day > ");
 	sql_ref(q, at->today);
-	sql_add(q, " - 64");
+	sql_add(q, " - ");
+	sql_count(q, days);
 	join_end(q, at, &alias);
 }
 
@@ -127,8 +154,8 @@ static void join_older(struct sql *q, const struct at *at, int64_t window)
 	sql_add(q, " - 64 AND x.day > ");
 	sql_ref(q, at->today);
 	sql_add(q, " - ");
-	sql_arg(q, ARG_I64(window));
-	sql_add(q, "::integer) x GROUP BY x.user_id, word) x");
+	sql_count(q, window);
+	sql_add(q, ") x GROUP BY x.user_id, word) x");
 	join_end(q, at, &alias);
 }
 
@@ -352,7 +379,7 @@ bool features_load(struct op *op, const struct tenant_config *config,
 		    " c.risk_score, c.activation_score, c.engagement_score,"
 		    " c.expansion_score, c.user_id, c.noted_health"
 		    " FROM customers c");
-	join_days(&q, &at);
+	join_days(&q, &at, config);
 	if (window > SCORE_WORD_DAYS)
 		join_older(&q, &at, window);
 	if (has_milestones)

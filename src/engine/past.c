@@ -232,14 +232,14 @@ bool past_load(struct op *op, const struct tenant_config *config,
 	struct past *past = ARENA_NEW(op->arena, struct past);
 	const struct load l = { past, user_ids, count, last };
 	int64_t from = first - SCORE_SPAN_DAYS;
-	int64_t window = score_window_days(config);
 
 	past->config = config;
-	past->older_count = (size_t)window / SCORE_WORD_DAYS - 1;
+	past->older_count =
+	    (size_t)score_window_days(config) / SCORE_WORD_DAYS - 1;
 	past->older = ARENA_ARRAY(op->arena, uint64_t, past->older_count);
 	past->people = ARENA_ARRAY(op->arena, struct person, count);
 	if (!load_people(op, &l) || !load_expansion(op, &l) ||
-	    !load_days(op, &l, first - window) ||
+	    !load_days(op, &l, first - score_count_days(config)) ||
 	    !load_events(op, &l, from, churn->items, churn->count,
 			 &past->churn) ||
 	    !load_events(op, &l, from, gates->items, gates->count,
@@ -269,6 +269,7 @@ static void add_days(const struct past *past, size_t u, int64_t today,
 		     struct past_facts *f)
 {
 	const struct series *s = &past->days;
+	int64_t drop = past->config->lifecycle.drop_days;
 	uint64_t names = 0;
 
 	for (size_t i = s->starts[u]; i < s->starts[u + 1]; i++) {
@@ -283,12 +284,12 @@ static void add_days(const struct past *past, size_t u, int64_t today,
 		if (c->last_us > f->features.last_us)
 			f->features.last_us = c->last_us;
 		add_active_day(past, ago, &f->features);
-		if (ago < SCORE_SPAN_DAYS) {
-			f->features.recent_events += c->events;
+		if (ago < SCORE_SPAN_DAYS)
 			names |= c->names;
-		} else if (ago < 2 * SCORE_SPAN_DAYS) {
+		if (ago < drop)
+			f->features.recent_events += c->events;
+		else if (ago < 2 * drop)
 			f->features.earlier_events += c->events;
-		}
 	}
 	f->features.names = __builtin_popcountll(names);
 }

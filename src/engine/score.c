@@ -130,6 +130,14 @@ int64_t score_window_days(const struct tenant_config *config)
 	return (days + SCORE_WORD_DAYS - 1) / SCORE_WORD_DAYS * SCORE_WORD_DAYS;
 }
 
+int64_t score_count_days(const struct tenant_config *config)
+{
+	int64_t window = score_window_days(config);
+	int64_t drop = 2 * config->lifecycle.drop_days;
+
+	return drop > window ? drop : window;
+}
+
 /* A churn event with no activity on a later day. */
 static bool is_churned_by_event(const struct score_features *f)
 {

@@ -18,9 +18,9 @@
  *   risk_score  Σ w·part / Σ w of
  *     inactivity  0 up to one day without activity, 0.5 at at_risk_days, 1
  *                 at churned_days, straight lines between
- *     decline     1 when there was activity, but none in 14 days; else,
- *                 with drop_min_events in the 14 days before, clamp(1 −
- *                 events of 14 days / events of the 14 before); else 0
+ *     decline     1 when there was activity, but none in drop_days; else,
+ *                 with drop_min_events in as many days before, clamp(1 −
+ *                 events of drop_days / events of those before); else 0
  *     activation  1 − activation
  *               and 1 whenever a churn event made the customer churned
  *   risk        the highest level whose threshold risk_score reaches
@@ -38,9 +38,9 @@
  *   recovered   in the last recovered_days came back after a gap: at least
  *               at_risk_days whole UTC days without activity, or a churn
  *               event. Seen from the days alone, whenever the batch ran
- *   at_risk     no activity for at_risk_days, or events of 14 days under
- *               drop_ratio × those of the 14 before (of which there were
- *               at least drop_min_events)
+ *   at_risk     no activity for at_risk_days, or events of drop_days under
+ *               drop_ratio × those of as many days before (of which there
+ *               were at least drop_min_events)
  *   new         no onboarding milestone yet and younger than new_max_days
  *   onboarding  activation under 1 and younger than onboarding_max_days
  *   active      otherwise
@@ -57,7 +57,7 @@
 
 /* Days that are bits of one word. */
 #define SCORE_WORD_DAYS 64
-/* Width of the two windows that engagement and decline compare. */
+/* Days that engagement and expansion look at. */
 #define SCORE_SPAN_DAYS 14
 /* A change of health by this much goes to the ledger. */
 #define SCORE_HEALTH_STEP 5
@@ -93,8 +93,8 @@ struct score_features {
 	const uint64_t *older_days; /* borrowed */
 	size_t older_count;	    /* words */
 	int64_t active_days_ever;   /* need not count beyond 3 */
-	int64_t recent_events;	    /* of the 14 days */
-	int64_t earlier_events;	    /* of the 14 days before those */
+	int64_t recent_events;	    /* of drop_days */
+	int64_t earlier_events;	    /* of as many before those */
 	int64_t names;		    /* distinct event names of the 14 days */
 	int64_t churn_days_ago; /* day of the last churn event; −1: none */
 	int64_t onboarding_reached;
@@ -135,6 +135,9 @@ int64_t score_retention_count(const struct tenant_config *config);
  * which somebody may have come back, and a gap before them.
  */
 int64_t score_window_days(const struct tenant_config *config);
+
+/* Days whose counts the features are read from: that, or what a drop needs. */
+int64_t score_count_days(const struct tenant_config *config);
 
 void score_compute(const struct tenant_config *config,
 		   const struct score_features *features, struct score *ret);

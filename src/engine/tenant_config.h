@@ -59,7 +59,8 @@ struct lifecycle_config {
 	int64_t churned_days;	     /* 30 */
 	int64_t recovered_days;	     /* 14 */
 	double drop_ratio;	     /* 0.5 */
-	int64_t drop_min_events;     /* 10, in the earlier 14 days */
+	int64_t drop_min_events;     /* 10, in the earlier days */
+	int64_t drop_days;	     /* 14, against the 14 before */
 	struct name_list churn_events;
 };
 
@@ -81,7 +82,7 @@ struct health_config {
 
 struct risk_config {
 	double inactivity; /* 0.5: days without activity */
-	double decline;	   /* 0.3: 14 days against the 14 before */
+	double decline;	   /* 0.3: drop_days against those before */
 	double activation; /* 0.2: of 1 − activation_score */
 	/* risk_score from which the level holds; rising, in (0, 1]. */
 	double medium, high, critical; /* 0.3, 0.55, 0.8 */

@@ -52,7 +52,7 @@ test("a change of config is told from one of events and of time", async () => {
 	await stack.batch({ tenant: tenant.id });
 	const seen = await explain(user);
 	assert.deepEqual(seen.lifecycle, { new_max_days: 1, onboarding_max_days: 14, at_risk_days: 12,
-		churned_days: 40, recovered_days: 14, drop_min_events: 10, drop_ratio: 0.5, churn_events: [] });
+		churned_days: 40, recovered_days: 14, drop_min_events: 10, drop_days: 14, drop_ratio: 0.5, churn_events: [] });
 	assert.ok(seen.changes.some((c) => c.cause === "config"), JSON.stringify(seen.changes));
 	ok(await tenant.admin.patch("/api/settings", { config: { lifecycle: null } }));
 });
@@ -65,8 +65,8 @@ test("the numbers that decided the stage", async () => {
 	const user = await drift(tenant.ingest, new_user("facts"), {}, 20);
 	await stack.batch({ tenant: tenant.id });
 	const { stage_facts, lifecycle, scores } = await explain(user);
-	assert.deepEqual(stage_facts, { days_silent: 20, days_known: 32, events_14_days: 0,
-		events_14_days_before: 3, days_since_churn_event: null, milestones_missing: ["invited"] });
+	assert.deepEqual(stage_facts, { days_silent: 20, days_known: 32, events: 0,
+		events_before: 3, days_since_churn_event: null, milestones_missing: ["invited"] });
 	assert.deepEqual([scores.stage.value, scores.stage.reason], ["at_risk", "no_activity"]);
 	assert.ok(stage_facts.days_silent >= lifecycle.at_risk_days);
 	ok(await tenant.ingest.track({ user_id: user, event: "cancelled", timestamp: days_ago(3) }));

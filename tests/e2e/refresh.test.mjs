@@ -156,35 +156,58 @@ test("a change is in the day's counts ten minutes later, whatever else happens",
 	assert.equal(await counted(), 2);
 });
 
-/* What the batch, and a back-test of its day, take for recovered. */
-async function recovered(tenant) {
-	const { contacts } = ok(await tenant.viewer.post(`/api/playbooks/${tenant.playbook}/backtest`, { days: 1 }));
+/* Who is in a stage, by the batch and by a back-test of its day. */
+async function those_in(tenant, stage) {
+	const { id } = ok(await tenant.editor.post("/api/playbooks", { name: "Those",
+		entry_conditions: { lifecycle_stage: stage }, constraints: { holdout: 0, channels: ["in_app"] } }), 201);
+	const { contacts } = ok(await tenant.viewer.post(`/api/playbooks/${id}/backtest`, { days: 1 }));
 	const found = (await stack.sql("select user_id from customers where tenant_id = $1" +
-		" and lifecycle_stage = 'recovered' order by 1", tenant.id)).map((row) => row.user_id);
+		" and lifecycle_stage = $2 order by 1", tenant.id, stage)).map((row) => row.user_id);
 	assert.deepEqual(contacts.map((c) => c.user_id).toSorted(), found);
 	return found;
 }
+
+const days = (user, ...spans) => spans.flatMap(([from, to]) => Array.from({ length: to - from + 1 },
+	(_, i) => event(user, "login", NOON - (from + i) * DAY)));
 
 test("a lifecycle that is longer than two months", async () => {
 	const tenant = await stack.tenant("Slow");
 	await stack.set_clock(new Date(NOON));
 	const lifecycle = { at_risk_days: 60, churned_days: 400, recovered_days: 100 };
 	await set_config(tenant, { lifecycle });
-	const days = (user, ...spans) => spans.flatMap(([from, to]) => Array.from({ length: to - from + 1 },
-		(_, i) => event(user, "login", NOON - (from + i) * DAY)));
 	await refresh(tenant, NOON - 2 * MINUTE);
 	await send(tenant, [...days("paused", [0, 8], [64, 140]), ...days("returned", [0, 8], [69, 140]),
 		...days("returned-long-ago", [0, 99], [160, 170]), ...days("settled", [0, 100], [161, 170]),
 		...days("silent", [75, 90], [151, 155]), ...days("silent-before", [71, 72], [200, 201], [261, 262])]);
-	tenant.playbook = ok(await tenant.editor.post("/api/playbooks", { name: "Back",
-		entry_conditions: { lifecycle_stage: "recovered" }, constraints: { holdout: 0, channels: ["in_app"] } }), 201).id;
 	const wanted = ["returned", "returned-long-ago", "silent", "silent-before"];
 	await refresh(tenant, NOON - MINUTE);
-	assert.deepEqual(await recovered(tenant), wanted, "as they came, one by one");
+	assert.deepEqual(await those_in(tenant, "recovered"), wanted, "as they came, one by one");
 	/* All of them anew. */
 	await set_config(tenant, { lifecycle: { ...lifecycle, at_risk_days: 30 } });
 	await refresh(tenant, NOON);
 	await set_config(tenant, { lifecycle });
 	await refresh(tenant, NOON + MINUTE);
-	assert.deepEqual(await recovered(tenant), wanted, "as a range");
+	assert.deepEqual(await those_in(tenant, "recovered"), wanted, "as a range");
+});
+
+test("a drop of a config's own days", async () => {
+	const tenant = await stack.tenant("Drop");
+	await stack.set_clock(new Date(NOON));
+	const lifecycle = { drop_days: 40, drop_min_events: 30, recovered_days: 0, at_risk_days: 20, churned_days: 90 };
+	await set_config(tenant, { lifecycle });
+	await refresh(tenant, NOON - 2 * MINUTE);
+	await send(tenant, [...days("dropped", [1, 10], [40, 70]), ...days("more before", [1, 10], [40, 75]),
+		...days("less before", [1, 10], [50, 90]), ...days("steady", [1, 20], [40, 79])]);
+	await refresh(tenant, NOON - MINUTE);
+	assert.deepEqual(await those_in(tenant, "at_risk"), ["dropped", "less before", "more before"]);
+	await set_config(tenant, { lifecycle: { ...lifecycle, drop_min_events: 32 } });
+	await refresh(tenant, NOON);
+	assert.deepEqual(await those_in(tenant, "at_risk"), ["more before"]);
+	const { stage_facts } = ok(await tenant.viewer.get("/api/customers/less%20before/explain"));
+	assert.deepEqual([stage_facts.events, stage_facts.events_before], [10, 30]);
+	await set_config(tenant, { lifecycle: { ...lifecycle, drop_days: 14 } });
+	await refresh(tenant, NOON + MINUTE);
+	assert.deepEqual(await those_in(tenant, "at_risk"), []);
+	const refused = await tenant.admin.patch("/api/settings", { config: { lifecycle: { drop_days: 366 } } });
+	assert.deepEqual([refused.status, refused.body.details?.[0].path], [400, "config.lifecycle.drop_days"]);
 });

@@ -17,6 +17,7 @@ const fields = [
 	["lifecycle", "recovered_days", "Recovered for (days)", 14, 1],
 	["lifecycle", "drop_ratio", "At risk if activity falls to (share)", 0.5, 0.05],
 	["lifecycle", "drop_min_events", "of at least so many events before", 10, 1],
+	["lifecycle", "drop_days", "in so many days, against as many before", 14, 1],
 	["health", "engagement", "Engagement", 0.5, 0.05], ["health", "activation", "Activation", 0.2, 0.05],
 	["health", "risk", "Absence of risk", 0.3, 0.05],
 	["engagement", "frequency", "Active days", 0.4, 0.05], ["engagement", "breadth", "Different events", 0.2, 0.05],

@@ -30,8 +30,9 @@ static const struct number engagement_numbers[] = {
 	RATIO(engagement_config, breadth, 1000),
 	RATIO(engagement_config, recency, 1000),
 	RATIO(engagement_config, milestones, 1000),
-	WHOLE(engagement_config, full_frequency_days, 1, 14),
+	WHOLE(engagement_config, full_frequency_days, 1, 64),
 	WHOLE(engagement_config, full_breadth_names, 1, 63),
+	WHOLE(engagement_config, days, 1, 64),
 };
 static const struct number health_numbers[] = {
 	RATIO(health_config, engagement, 1000),
@@ -48,6 +49,7 @@ static const struct number expansion_numbers[] = {
 	RATIO(expansion_config, gates_weight, 1000),
 	RATIO(expansion_config, signals_weight, 1000),
 	WHOLE(expansion_config, full_gate_hits, 1, 1000000),
+	WHOLE(expansion_config, gate_days, 1, 365),
 };
 
 static bool weights_ok(struct reader *r, const char *path, double sum)
@@ -88,6 +90,9 @@ void config_engagement(struct reader *r, const char *path,
 
 	reader_section(r, path, value, engagement_numbers,
 		       ARRAY_LEN(engagement_numbers), c, NULL);
+	if (c->full_frequency_days > c->days)
+		BAD(r, reader_at(r, path, "full_frequency_days"),
+		    "must not be more than days (%lld)", (long long)c->days);
 	weights_ok(r, path,
 		   c->frequency + c->breadth + c->recency + c->milestones);
 }

@@ -112,7 +112,9 @@ static void join_days(struct sql *q, const struct at *at,
 	write_span(q, at, drop, drop);
 	sql_add(q, " AS earlier, bit_or(x.names) FILTER (WHERE ");
 	write_ago(q, at);
-	sql_add(q, " < 14) AS names, bit_or(1::bigint << ");
+	sql_add(q, " < ");
+	sql_count(q, config->engagement.days);
+	sql_add(q, ") AS names, bit_or(1::bigint << ");
 	write_ago(q, at);
 	sql_add(q, ")");
 	if (days > SCORE_WORD_DAYS) {
@@ -171,11 +173,28 @@ static void write_is_name(struct sql *q, const struct at *at,
 	sql_add(q, "::text[])))");
 }
 
+/* Events of some names in the last days, of rows that go back for all_days. */
+struct lately {
+	const char *const *names;
+	size_t count;
+	int64_t days, all_days;
+};
+
+static void write_reach(struct sql *q, const struct at *at, int64_t days)
+{
+	sql_add(q, " AND x.day > ");
+	sql_ref(q, at->today);
+	sql_add(q, " - ");
+	sql_count(q, days);
+}
+
 static void write_events(struct sql *q, const struct at *at,
-			 const char *const *names, size_t count)
+			 const struct lately *l)
 {
 	sql_add(q, "coalesce(sum(x.events) FILTER (WHERE ");
-	write_is_name(q, at, names, count);
+	write_is_name(q, at, l->names, l->count);
+	if (l->days < l->all_days)
+		write_reach(q, at, l->days);
 	sql_add(q, "), 0)");
 }
 
@@ -184,10 +203,10 @@ static void write_events(struct sql *q, const struct at *at,
  * asks; one with a property test must also have been reached.
  */
 static void write_retention(struct sql *q, const struct at *at,
-			    const struct milestone *m)
+			    const struct milestone *m, const struct lately *l)
 {
 	sql_add(q, " + (");
-	write_events(q, at, &m->event, 1);
+	write_events(q, at, l);
 	sql_add(q, " >= ");
 	sql_arg(q, ARG_I64(m->count));
 	if (m->properties != NULL) {
@@ -205,7 +224,7 @@ static void write_retention(struct sql *q, const struct at *at,
 
 static const struct sql_literal event_days = SQL_LITERAL("customer_event_days");
 
-/* e: what the last 14 days' events of some names say. */
+/* e: what the last days' events of some names say. */
 static void join_recent(struct sql *q, const struct at *at,
 			const struct tenant_config *config)
 {
@@ -213,6 +232,10 @@ static void join_recent(struct sql *q, const struct at *at,
 	const struct name_list *gates = &config->expansion.gate_events;
 	const char **names = ARENA_ARRAY(
 	    q->arena, const char *, config->milestone_count + gates->count);
+	int64_t days = config->engagement.days;
+	int64_t gate_days = config->expansion.gate_days;
+	int64_t all_days =
+	    gates->count > 0 && gate_days > days ? gate_days : days;
 	size_t n = 0;
 
 	join_begin(q, at);
@@ -221,19 +244,21 @@ static void join_recent(struct sql *q, const struct at *at,
 		if (!config->milestones[i].retention)
 			continue;
 		names[n++] = config->milestones[i].event;
-		write_retention(q, at, &config->milestones[i]);
+		write_retention(q, at, &config->milestones[i],
+				&(struct lately){ &config->milestones[i].event,
+						  1, days, all_days });
 	}
 	sql_add(q, " AS retention, ");
-	write_events(q, at, gates->items, gates->count);
+	write_events(q, at,
+		     &(struct lately){ gates->items, gates->count, gate_days,
+				       all_days });
 	sql_add(q, " AS gates");
 	for (size_t i = 0; i < gates->count; i++)
 		names[n++] = gates->items[i];
 	join_rows(q, at, &event_days);
 	sql_add(q, " AND ");
 	write_is_name(q, at, names, n);
-	sql_add(q, " AND x.day > ");
-	sql_ref(q, at->today);
-	sql_add(q, " - 14");
+	write_reach(q, at, all_days);
 	join_end(q, at, &alias);
 }
 

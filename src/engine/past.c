@@ -231,7 +231,7 @@ bool past_load(struct op *op, const struct tenant_config *config,
 	const struct name_list *gates = &config->expansion.gate_events;
 	struct past *past = ARENA_NEW(op->arena, struct past);
 	const struct load l = { past, user_ids, count, last };
-	int64_t from = first - SCORE_SPAN_DAYS;
+	int64_t retention = first - config->engagement.days;
 
 	past->config = config;
 	past->older_count =
@@ -240,11 +240,11 @@ bool past_load(struct op *op, const struct tenant_config *config,
 	past->people = ARENA_ARRAY(op->arena, struct person, count);
 	if (!load_people(op, &l) || !load_expansion(op, &l) ||
 	    !load_days(op, &l, first - score_count_days(config)) ||
-	    !load_events(op, &l, from, churn->items, churn->count,
+	    !load_events(op, &l, first, churn->items, churn->count,
 			 &past->churn) ||
-	    !load_events(op, &l, from, gates->items, gates->count,
-			 &past->gates) ||
-	    !load_retention(op, &l, from) || !load_reached(op, &l))
+	    !load_events(op, &l, first - config->expansion.gate_days,
+			 gates->items, gates->count, &past->gates) ||
+	    !load_retention(op, &l, retention) || !load_reached(op, &l))
 		return false;
 	*ret = past;
 	return true;
@@ -284,7 +284,7 @@ static void add_days(const struct past *past, size_t u, int64_t today,
 		if (c->last_us > f->features.last_us)
 			f->features.last_us = c->last_us;
 		add_active_day(past, ago, &f->features);
-		if (ago < SCORE_SPAN_DAYS)
+		if (ago < past->config->engagement.days)
 			names |= c->names;
 		if (ago < drop)
 			f->features.recent_events += c->events;
@@ -306,8 +306,9 @@ static int64_t days_since(const struct series *s, size_t u, int64_t today)
 	return ago;
 }
 
-/* Events of the 14 days. */
-static int64_t lately(const struct series *s, size_t u, int64_t today)
+/* Events of the last days. */
+static int64_t lately(const struct series *s, size_t u, int64_t today,
+		      int64_t days)
 {
 	int64_t n = 0;
 
@@ -316,7 +317,7 @@ static int64_t lately(const struct series *s, size_t u, int64_t today)
 	for (size_t i = s->starts[u]; i < s->starts[u + 1]; i++) {
 		int64_t ago = today - s->counts[i].day;
 
-		if (ago >= 0 && ago < SCORE_SPAN_DAYS)
+		if (ago >= 0 && ago < days)
 			n += s->counts[i].events;
 	}
 	return n;
@@ -337,7 +338,8 @@ static void add_milestones(const struct past *past, size_t u, int64_t today,
 		f->onboarding_reached += m->onboarding && reached;
 		f->retention_hits +=
 		    m->retention &&
-		    lately(&past->retention[i], u, today) >= m->count &&
+		    lately(&past->retention[i], u, today,
+			   config->engagement.days) >= m->count &&
 		    (m->properties == NULL || reached);
 	}
 	/* They matter only without milestones. */
@@ -369,7 +371,8 @@ bool past_facts_at(const struct past *past, size_t customer, int64_t now_us,
 	if (!f.features.has_activity)
 		f.features.last_us = p->created_us;
 	f.features.churn_days_ago = days_since(&past->churn, customer, today);
-	f.features.gate_hits = lately(&past->gates, customer, today);
+	f.features.gate_hits = lately(&past->gates, customer, today,
+				      past->config->expansion.gate_days);
 	add_milestones(past, customer, today, &f.features);
 	*ret = f;
 	return true;

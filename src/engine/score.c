@@ -267,7 +267,8 @@ static void compute_engagement(const struct tenant_config *config,
 			       struct score_sum *sum)
 {
 	const struct engagement_config *c = &config->engagement;
-	uint64_t days = f->active_days & ((1u << SCORE_SPAN_DAYS) - 1);
+	uint64_t days =
+	    f->active_days & UINT64_MAX >> (SCORE_WORD_DAYS - c->days);
 	int64_t retention = score_retention_count(config);
 
 	sum_add(
@@ -276,7 +277,7 @@ static void compute_engagement(const struct tenant_config *config,
 	sum_add(sum, "breadth", c->breadth,
 		ratio((double)f->names, (double)c->full_breadth_names));
 	sum_add(sum, "recency", c->recency,
-		f->has_activity ? clamp(1 - idle_days(f) / SCORE_SPAN_DAYS)
+		f->has_activity ? clamp(1 - idle_days(f) / (double)c->days)
 				: 0);
 	if (retention > 0)
 		sum_add(sum, "milestones", c->milestones,

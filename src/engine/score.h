@@ -6,15 +6,15 @@
  * All numbers come from struct tenant_config. w is a weight of it; a part
  * that is not configured (no retention milestones, no limits …) leaves
  * both sums of its score. clamp() is to [0, 1], days are 24 hours, a "day
- * ago" is a UTC day (0: today). "14 days" are today and the 13 before.
+ * ago" is a UTC day (0: today); of so many days today is the last.
  *
  *   activation  reached / configured onboarding milestones; without any,
  *               min(days with activity, 3) / 3
  *   engagement  Σ w·part / Σ w of
- *     frequency   min(1, active days of 14 / full_frequency_days)
- *     breadth     min(1, event names of 14 days / full_breadth_names)
- *     recency     clamp(1 − days without activity / 14)
- *     milestones  retention milestones repeated in 14 days / configured
+ *     frequency   min(1, active days of `days` / full_frequency_days)
+ *     breadth     min(1, event names of them / full_breadth_names)
+ *     recency     clamp(1 − days without activity / `days`)
+ *     milestones  retention milestones repeated in them / configured
  *   risk_score  Σ w·part / Σ w of
  *     inactivity  0 up to one day without activity, 0.5 at at_risk_days, 1
  *                 at churned_days, straight lines between
@@ -26,7 +26,7 @@
  *   risk        the highest level whose threshold risk_score reaches
  *   expansion   Σ w·part / Σ w of
  *     limits      the largest clamp(value / limit)
- *     gates       min(1, gate events of 14 days / full_gate_hits)
+ *     gates       min(1, gate events of gate_days / full_gate_hits)
  *     signals     conditions that hold / configured
  *               and 0 when none is configured
  *   health      round(100 · Σ w·part / Σ w) of engagement, activation and
@@ -57,8 +57,6 @@
 
 /* Days that are bits of one word. */
 #define SCORE_WORD_DAYS 64
-/* Days that engagement and expansion look at. */
-#define SCORE_SPAN_DAYS 14
 /* A change of health by this much goes to the ledger. */
 #define SCORE_HEALTH_STEP 5
 
@@ -95,7 +93,7 @@ struct score_features {
 	int64_t active_days_ever;   /* need not count beyond 3 */
 	int64_t recent_events;	    /* of drop_days */
 	int64_t earlier_events;	    /* of as many before those */
-	int64_t names;		    /* distinct event names of the 14 days */
+	int64_t names;		    /* distinct, of engagement's days */
 	int64_t churn_days_ago; /* day of the last churn event; −1: none */
 	int64_t onboarding_reached;
 	int64_t retention_hits;

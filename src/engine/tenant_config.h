@@ -66,12 +66,13 @@ struct lifecycle_config {
 
 /* Weights need not sum to 1: the scores divide by their sum. */
 struct engagement_config {
-	double frequency;	     /* 0.4: active days of the last 14 */
+	double frequency;	     /* 0.4: active days */
 	double breadth;		     /* 0.2: distinct events */
 	double recency;		     /* 0.25 */
 	double milestones;	     /* 0.15: retention milestones */
 	int64_t full_frequency_days; /* 10: active days that count as 1 */
 	int64_t full_breadth_names;  /* 8: event names that count as 1 */
+	int64_t days;		     /* 14: of which all this is, up to 64 */
 };
 
 struct health_config {
@@ -101,7 +102,8 @@ struct expansion_config {
 	double limits_weight;	/* 0.5 */
 	double gates_weight;	/* 0.3 */
 	double signals_weight;	/* 0.2 */
-	int64_t full_gate_hits; /* 3: hits in 14 days that count as 1 */
+	int64_t full_gate_hits; /* 3: hits in gate_days that count as 1 */
+	int64_t gate_days;	/* 14 */
 	const struct expansion_limit *limits;
 	size_t limit_count;
 	struct name_list gate_events;

@@ -63,8 +63,8 @@ test("the whole set: who, when and which playbook, as the batch really did", asy
 			{ name: "regular", event: "login", count: 3, onboarding: false, retention: true },
 			{ name: "loud", event: "gate_hit", onboarding: false, retention: true,
 				properties: { never: true } }],
-		lifecycle: { churn_events: ["cancelled"], recovered_days: 5 },
-		expansion: { gate_events: ["gate_hit"] },
+		lifecycle: { churn_events: ["cancelled"], recovered_days: 5, drop_days: 9 },
+		engagement: { days: 10 }, expansion: { gate_events: ["gate_hit"], gate_days: 20 },
 		frequency_cap: { count: 2, days: 7 }, attribution_days: 5 } }));
 	for (const [i, playbook] of playbooks.entries())
 		await activate_as(i, stack, tenant, playbook);

@@ -54,11 +54,11 @@ const CONFIGS = [
 		expansion: { gate_events: ["feature_gate_hit"], signals: [{ segment: "big" }] } },
 	{ milestones: MILESTONES.with(2, { ...MILESTONES[2], properties: { plan: "free" } }),
 		lifecycle: { at_risk_days: 21, recovered_days: 50 }, /* of more history than the default */
-		engagement: { frequency: 0.7, full_breadth_names: 3 } },
+		engagement: { frequency: 0.7, full_breadth_names: 3, days: 30 } },
 	{ milestones: null, lifecycle: null },
 	{ milestones: MILESTONES, segments: SEGMENTS, engagement: null,
-		lifecycle: { churn_events: ["cancelled"], recovered_days: 10 },
-		expansion: { gate_events: ["feature_gate_hit"],
+		lifecycle: { churn_events: ["cancelled"], recovered_days: 10, drop_days: 35 },
+		expansion: { gate_events: ["feature_gate_hit"], gate_days: 20,
 			signals: [{ segment: "big" }, { segment: "silent" }],
 			limits: [{ property: "seats_used", limit_property: "seats" }] } },
 ];

@@ -211,3 +211,29 @@ test("a drop of a config's own days", async () => {
 	const refused = await tenant.admin.patch("/api/settings", { config: { lifecycle: { drop_days: 366 } } });
 	assert.deepEqual([refused.status, refused.body.details?.[0].path], [400, "config.lifecycle.drop_days"]);
 });
+
+test("engagement and expansion look at a config's own days", async () => {
+	const tenant = await stack.tenant("Days");
+	await stack.set_clock(new Date(NOON));
+	const config = (days, gate_days) => ({ engagement: { days, full_frequency_days: 20 },
+		expansion: { gate_events: ["gate"], gate_days, full_gate_hits: 4 },
+		milestones: [{ name: "regular", event: "login", count: 15, onboarding: false, retention: true }] });
+	const parts = async () => {
+		const { scores } = ok(await tenant.viewer.get("/api/customers/often/explain"));
+		const of = (score, name) => scores[score].parts.find((part) => part.name === name).value;
+		return [of("engagement", "frequency"), of("engagement", "breadth"), of("engagement", "milestones"),
+			of("expansion", "gates")];
+	};
+	await set_config(tenant, config(40, 50));
+	await refresh(tenant, NOON - 2 * MINUTE);
+	await send(tenant, [...days("often", [20, 35]), ...[38, 49, 50].map((n) =>
+		event("often", "gate", NOON - n * DAY)), event("often", "export", NOON - 41 * DAY)]);
+	await refresh(tenant, NOON - MINUTE);
+	assert.deepEqual(await parts(), [17 / 20, 2 / 8, 1, 2 / 4]);
+	await set_config(tenant, config(64, 39));
+	await refresh(tenant, NOON);
+	assert.deepEqual(await parts(), [1, 3 / 8, 1, 1 / 4]);
+	await set_config(tenant, config(20, 365));
+	await refresh(tenant, NOON + MINUTE);
+	assert.deepEqual(await parts(), [0, 0, 0, 3 / 4]);
+});

@@ -216,6 +216,25 @@ START_TEST(engagement_is_the_weighted_sum)
 }
 END_TEST
 
+START_TEST(engagement_looks_at_its_own_days)
+{
+	struct tenant_config config = config_of(
+	    "{\"engagement\": {\"days\": 28, \"full_frequency_days\": 20}}");
+	struct score_features f = best();
+	struct score s;
+
+	f.active_days = 0x3ff | DAY(20) | DAY(27) | DAY(28) | DAY(63);
+	f.last_us = AGO(7);
+	score_compute(&config, &f, &s);
+	CLOSE(s.engagement.parts[0].value, 12.0 / 20);
+	CLOSE(s.engagement.parts[2].value, 0.75);
+	config = config_of("{\"engagement\": {\"days\": 64}}");
+	f.active_days = DAY(0) | DAY(63);
+	score_compute(&config, &f, &s);
+	CLOSE(s.engagement.parts[0].value, 2.0 / 10);
+}
+END_TEST
+
 static const struct {
 	double idle;
 	int64_t recent, earlier, reached;
@@ -551,6 +570,7 @@ void score_cases(Suite *suite)
 	tcase_add_test(tc, the_default_config_looks_back_64_days);
 	tcase_add_test(tc, the_best_customer_has_full_scores);
 	tcase_add_test(tc, engagement_is_the_weighted_sum);
+	tcase_add_test(tc, engagement_looks_at_its_own_days);
 	tcase_add_loop_test(tc, risk_of_each_case, 0, (int)ARRAY_LEN(risks));
 	tcase_add_test(tc, a_churn_event_is_full_risk);
 	tcase_add_test(tc, expansion_counts_what_is_configured);

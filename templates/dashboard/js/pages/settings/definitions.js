@@ -33,6 +33,7 @@ function valuesOf(config) {
 		churn_events: (config.lifecycle?.churn_events ?? []).join("\n"),
 		limits_weight: expansion.limits_weight ?? 0.5, gates_weight: expansion.gates_weight ?? 0.3,
 		signals_weight: expansion.signals_weight ?? 0.2, full_gate_hits: expansion.full_gate_hits ?? 3,
+		gate_days: expansion.gate_days ?? 14,
 		gate_events: (expansion.gate_events ?? []).join("\n"),
 		limits: (expansion.limits ?? []).map(({ property, limit_property, max }) =>
 			({ property, against: limit_property === undefined ? "max" : "limit_property", limit: limit_property ?? max })),
@@ -63,6 +64,7 @@ const configOf = (v, config) => ({
 	expansion: {
 		...config.expansion, limits_weight: number(v.limits_weight), gates_weight: number(v.gates_weight),
 		signals_weight: number(v.signals_weight), full_gate_hits: number(v.full_gate_hits),
+		gate_days: number(v.gate_days),
 		gate_events: splitLines(v.gate_events),
 		limits: v.limits.map(({ property, against, limit }) =>
 			({ property, [against]: against === "max" ? Number(limit) : limit })),
@@ -197,8 +199,9 @@ const Expansion = ({ form, names }) => html`
 			<${Field} form=${form} name="gate_events" path="config.expansion.gate_events" rows=${2} label="Events"
 				hint="One a line" />
 			<${Field} form=${form} name="full_gate_hits" path="config.expansion.full_gate_hits"
-				label="Times in 14 days that count as all"
-				type="number" min="1" required /></div>
+				label="Times that count as all" type="number" min="1" required />
+			<${Field} form=${form} name="gate_days" path="config.expansion.gate_days"
+				label="In so many days" type="number" min="1" required /></div>
 		<h3>Signals</h3>
 		<${Items} form=${form} name="signals" path="config.expansion.signals" one="Signal" fresh=${{ rows: [] }}
 			empty="None yet.">${(one, at) => html`

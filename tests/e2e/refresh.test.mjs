@@ -237,3 +237,20 @@ test("engagement and expansion look at a config's own days", async () => {
 	await refresh(tenant, NOON + MINUTE);
 	assert.deepEqual(await parts(), [0, 0, 0, 3 / 4]);
 });
+
+test("a first import, which PostgreSQL knows nothing of yet, is read a few times and no more", async () => {
+	const own = await start_stack();
+	try {
+		const tenant = await own.tenant("Import"), customers = 1200, days = 3;
+		await set_config(tenant, { lifecycle: { churn_events: ["gone"] }, milestones: [
+			{ name: "in", event: "login" }, { name: "on", event: "login", retention: true }] });
+		await send(tenant, Array.from({ length: customers * days }, (_, i) =>
+			event(`import-${i % customers}`, "login", NOON - (i / customers) * DAY)));
+		await own.batch({ tenant: tenant.id, stage: "refresh" });
+		const [{ fetched }] = await own.sql("select sum(idx_tup_fetch + coalesce(seq_tup_read, 0))::bigint as fetched" +
+			" from pg_stat_user_tables where relname in ('customer_days', 'customer_event_days', 'customer_milestones')");
+		assert.ok(fetched < 30 * customers * days, `${fetched} rows for ${customers * days} days`);
+	} finally {
+		await own.stop();
+	}
+});

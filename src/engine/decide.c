@@ -191,7 +191,7 @@ static void write_contender(struct json_out *j, const struct decide_user *user,
 			    size_t i)
 {
 	const struct contender *c = &user->contenders[i];
-	int64_t won = user->contenders[0].playbook->priority;
+	const struct contender *won = &user->contenders[0];
 
 	json_open(j, '{');
 	json_pair(j, "id", c->playbook->id);
@@ -210,7 +210,10 @@ static void write_contender(struct json_out *j, const struct decide_user *user,
 	json_i64(j, c->measured);
 	if (i > 0)
 		json_pair(j, "lost_by",
-			  c->playbook->priority < won ? "priority" : "lift");
+			  c->playbook->priority < won->playbook->priority
+			      ? "priority"
+			  : c->lift < won->lift ? "lift"
+						: "age");
 	json_close(j);
 }
 

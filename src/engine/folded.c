@@ -4,17 +4,9 @@
  */
 #include "engine/folded.h"
 
-#define NONE UINT32_MAX /* no well-formed character */
+#include "base/parse.h"
 
-/* Characters that show nothing. */
-static const struct {
-	uint32_t first, last;
-} hidden[] = {
-	{ 0x00ad, 0x00ad }, { 0x034f, 0x034f },	  { 0x061c, 0x061c },
-	{ 0x180b, 0x180f }, { 0x200b, 0x200f },	  { 0x202a, 0x202e },
-	{ 0x2060, 0x206f }, { 0xfe00, 0xfe0f },	  { 0xfeff, 0xfeff },
-	{ 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
-};
+#define NONE UINT32_MAX /* no well-formed character */
 
 static const struct {
 	uint32_t first, last;
@@ -75,14 +67,6 @@ static const struct {
 static bool is_in(uint32_t c, uint32_t first, uint32_t last)
 {
 	return c >= first && c <= last;
-}
-
-static bool is_hidden(uint32_t c)
-{
-	for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
-		if (is_in(c, hidden[i].first, hidden[i].last))
-			return true;
-	return false;
 }
 
 static uint32_t fold(uint32_t c)
@@ -146,9 +130,10 @@ const char *folded_text(struct arena *a, const char *text)
 	for (; *text != '\0'; text += len) {
 		uint32_t c, to;
 
-		len = take(text, &c);
-		if (is_hidden(c))
+		len = parse_hidden_len(text);
+		if (len > 0)
 			continue;
+		len = take(text, &c);
 		to = fold(c);
 		if (to == ' ') {
 			if (n > 0 && out[n - 1] != ' ')

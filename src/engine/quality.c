@@ -98,21 +98,23 @@ static bool check_avoid(const struct quality_input *in, struct str *detail)
 static const char *readable(struct arena *a, const char *text)
 {
 	static const struct {
-		const char *from, *to;
+		const char *from;
+		char to;
 	} signs[] = {
-		{ "\xe3\x80\x82", "." }, { "\xef\xbc\x8e", "." },
-		{ "\xef\xbd\xa1", "." }, { "\xef\xbc\x8f", "/" },
-		{ "\xef\xbc\xa0", "@" }, { "\xe2\x80\x8b", "" },
-		{ "\xe2\x80\x8c", "" },	 { "\xe2\x80\x8d", "" },
-		{ "\xe2\x81\xa0", "" },	 { "\xef\xbb\xbf", "" },
-		{ "\xc2\xad", "" },
+		{ "\xe3\x80\x82", '.' }, { "\xef\xbc\x8e", '.' },
+		{ "\xef\xbd\xa1", '.' }, { "\xef\xbc\x8f", '/' },
+		{ "\xef\xbc\xa0", '@' },
 	};
 	char *out = arena_strdup(a, text);
 	size_t n = 0;
 
 	while (*text != '\0') {
-		size_t i = 0, len = 0;
+		size_t i = 0, len = parse_hidden_len(text);
 
+		if (len > 0) {
+			text += len;
+			continue;
+		}
 		for (; i < ARRAY_LEN(signs); i++) {
 			len = strlen(signs[i].from);
 			if (strncmp(text, signs[i].from, len) == 0)
@@ -122,8 +124,7 @@ static const char *readable(struct arena *a, const char *text)
 			out[n++] = *text++;
 			continue;
 		}
-		if (signs[i].to[0] != '\0')
-			out[n++] = signs[i].to[0];
+		out[n++] = signs[i].to;
 		text += len;
 	}
 	out[n] = '\0';

@@ -463,12 +463,13 @@ test("priority decides between playbooks, and the loser is told", async () => {
 	await activate(tenant, win_back({ name: "Low", constraints: { priority: 10 } }));
 	const high = await activate(tenant, win_back({ name: "High",
 		constraints: { priority: 500 } }));
+	await activate(tenant, win_back({ name: "As high", constraints: { priority: 500 } }));
 	await stack.batch({ tenant: tenant.id });
 	assert.equal((await the_intervention(tenant, user)).playbook_id, high);
 	const [{ rules }] = await stack.sql("select rules from decisions where" +
 		" tenant_id = $1 and user_id = $2", tenant.id, user);
 	assert.deepEqual(rules.offered.map(({ name, lost_by }) => [name, lost_by]),
-		[["High", undefined], ["Low", "priority"]]);
+		[["High", undefined], ["As high", "age"], ["Low", "priority"]]);
 });
 
 test("customers with long properties are decided, and their texts checked, a few at a time", async () => {

@@ -66,8 +66,7 @@ static bool attempt(struct op *op, const struct call *call, struct request *rq,
 /* A deadlock or the like: the same request may go well now. */
 static bool is_retry(const struct op *op, const struct response *rs)
 {
-	return op->fail.kind == FAIL_CONFLICT && !rs->streaming &&
-	       streq(op->fail.code, "retry");
+	return !rs->streaming && db_may_retry(op);
 }
 
 static bool handle(struct op *op, const struct call *call, struct request *rq,

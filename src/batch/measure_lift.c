@@ -131,11 +131,15 @@ static bool judge(struct op *op, int64_t since_us, const struct lift_walk *walk,
 	return true;
 }
 
-/* The chunk of this playbook failed: on with the next, in a new one. */
+/*
+ * The chunk of this playbook failed: on with the next, in a new one. False
+ * where the same chunk may go well now.
+ */
 static bool pass_over(struct op *op, struct run *run, const char *part,
 		      const struct lift_walk *walk)
 {
-	return run_item_failed(op, run,
+	return !db_may_retry(op) &&
+	       run_item_failed(op, run,
 			       arena_printf(op->arena, "%s of playbook %s",
 					    part, walk->playbook)) &&
 	       db_begin(op);

@@ -198,8 +198,7 @@ static const char *run_chunks(struct pass *pass, struct run *run)
 		before = *run;
 		run->more = false;
 		ok = run->stage->run(&op, run);
-		if (!ok && op.fail.kind == FAIL_CONFLICT &&
-		    streq(op.fail.code, "retry") && ++tries < RETRIES_MAX) {
+		if (!ok && db_may_retry(&op) && ++tries < RETRIES_MAX) {
 			db_finish(&op);
 			*run = before; /* its position was rolled back */
 			run->more = true;

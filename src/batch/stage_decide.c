@@ -18,13 +18,10 @@
 #define CHUNK_BYTES (2 << 20)
 #define RENEW_US    (15 * US_PER_SECOND)
 
-/*
- * Of the first n rows those of whole users; cut: the last of them may have
- * more, also beyond what was read.
- */
-static size_t whole_users(const struct db_rows *rows, size_t n, bool cut)
+/* Rows of whole users: cut, the last of them may have more. */
+static size_t whole_users(const struct db_rows *rows, bool cut)
 {
-	const size_t most = n;
+	size_t n = rows->count;
 
 	if (!cut)
 		return n;
@@ -36,7 +33,7 @@ static size_t whole_users(const struct db_rows *rows, size_t n, bool cut)
 			return n;
 		n--;
 	}
-	return most; /* one user alone fills the chunk */
+	return rows->count; /* one user alone fills the chunk */
 }
 
 /* One chunk of candidates, as columns and as the engine wants them. */
@@ -122,48 +119,53 @@ static bool decide_all(struct op *op, struct run *run,
 }
 
 /*
- * The first candidates, at most so many and so many bytes, but one. offered:
- * how many there were before the bytes were counted.
+ * The first candidates, at most so many, and of so many bytes: a customer who
+ * begins within them comes whole. offered: how many there were without that.
  */
-static bool load_chunk(struct op *op, int64_t most, struct db_rows *ret)
+static bool load_chunk(struct op *op, size_t most, struct db_rows *ret)
 {
 	return db_rows(
 	    op, ret,
 	    "SELECT user_id, playbook_id, playbook_version, held_out, offered"
-	    " FROM (SELECT o.*, count(*) OVER () AS offered,"
-	    " row_number() OVER w AS i,"
-	    " sum(octet_length(c.properties::text)) OVER w AS bytes"
+	    " FROM (SELECT o.*, count(*) OVER () AS offered, sum(own)"
+	    " FILTER (WHERE nth = 1) OVER (ORDER BY user_id) - own AS before"
+	    " FROM (SELECT o.*, octet_length(c.properties::text) AS own,"
+	    " row_number() OVER (PARTITION BY o.user_id"
+	    " ORDER BY o.playbook_id) AS nth"
 	    " FROM (SELECT * FROM candidates WHERE tenant_id = $1"
 	    " ORDER BY user_id, playbook_id LIMIT $2) o LEFT JOIN customers c"
-	    " ON c.tenant_id = $1 AND c.user_id = o.user_id"
-	    " WINDOW w AS (ORDER BY o.user_id, o.playbook_id)) x"
-	    " WHERE i = 1 OR coalesce(bytes, 0) <= $3 ORDER BY user_id, playbook_id",
-	    ARG_I64(op->tenant_id), ARG_I64(most), ARG_I64(CHUNK_BYTES));
+	    " ON c.tenant_id = $1 AND c.user_id = o.user_id) o) o"
+	    " WHERE coalesce(before, 0) < $3 ORDER BY user_id, playbook_id",
+	    ARG_I64(op->tenant_id), ARG_I64((int64_t)most),
+	    ARG_I64(CHUNK_BYTES));
 }
 
 bool stage_decide(struct op *op, struct run *run)
 {
 	struct decide_tenant tenant;
-	struct db_rows rows;
 	struct db_row first;
+	struct db_rows rows;
 	struct chunk c;
 	size_t most;
 
 	if (!db_begin(op) || !erasures_hold_off(op) ||
-	    !load_chunk(op, BUILTIN_CHUNK, &rows))
+	    !db_one(op, &first,
+		    "SELECT EXISTS (SELECT FROM candidates"
+		    " WHERE tenant_id = $1) AS some",
+		    ARG_I64(op->tenant_id)))
 		return false;
-	if (rows.count == 0)
+	if (!db_bool(&first, "some"))
 		return run_chunk_done(op, run, 0);
 	if (!decide_load(op, &tenant))
 		return false;
 	/* Calls take time, and a chunk that is cut off loses its answers. */
 	most = tenant.model ? MODEL_CHUNK : BUILTIN_CHUNK;
+	if (!load_chunk(op, most, &rows))
+		return false;
 	first = db_row_at(&rows, 0);
-	run->more = rows.count >= most ||
+	run->more = db_i64(&first, "offered") == (int64_t)most ||
 		    db_i64(&first, "offered") > (int64_t)rows.count;
-	if (most > rows.count)
-		most = rows.count;
-	c = take_chunk(op, &rows, whole_users(&rows, most, run->more));
+	c = take_chunk(op, &rows, whole_users(&rows, run->more));
 	return decide_all(op, run, &tenant, &c) &&
 	       run_chunk_done(op, run, (int64_t)c.n);
 }

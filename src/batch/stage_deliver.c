@@ -241,10 +241,9 @@ static bool claim(struct op *op, struct round *round, const struct due *due,
 }
 
 /* A deadlock, a changed schema, a database that is away or busy for now. */
-static bool passes(const struct fail *fail)
+static bool passes(const struct op *op)
 {
-	return fail->kind == FAIL_UNAVAILABLE ||
-	       (fail->kind == FAIL_CONFLICT && streq(fail->code, "retry"));
+	return op->fail.kind == FAIL_UNAVAILABLE || db_may_retry(op);
 }
 
 /*
@@ -260,7 +259,7 @@ static bool record(struct op *op, struct round *round,
 		    deliver_record(op, &round->sender, out, sent) &&
 		    db_commit(op))
 			return true;
-		if (tries == RECORD_TRIES || !passes(&op->fail))
+		if (tries == RECORD_TRIES || !passes(op))
 			return false;
 		db_rollback(op);
 		op_clear(op);

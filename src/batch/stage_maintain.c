@@ -333,7 +333,8 @@ static bool run_task(struct op *op, struct run *run, const struct task *task,
 		return true;
 	*ret_rows = 0;
 	*ret_more = false;
-	return run_item_failed(op, run, task->name) && db_begin(op);
+	return !db_may_retry(op) && run_item_failed(op, run, task->name) &&
+	       db_begin(op);
 }
 
 bool stage_maintain(struct op *op, struct run *run)

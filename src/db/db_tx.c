@@ -71,14 +71,18 @@ void db_finish(struct op *op)
 	db_rollback(op);
 }
 
+bool db_may_retry(const struct op *op)
+{
+	return op->fail.kind == FAIL_CONFLICT && streq(op->fail.code, "retry");
+}
+
 bool db_tx(struct op *op, db_tx_fn fn, void *ctx)
 {
 	for (int try = 1;; try++) {
 		if (db_begin(op) && fn(op, ctx) && db_commit(op))
 			return true;
 		db_rollback(op);
-		if (op->fail.kind != FAIL_CONFLICT ||
-		    !streq(op->fail.code, "retry") || try == TRIES_MAX)
+		if (!db_may_retry(op) || try == TRIES_MAX)
 			return false;
 		op_clear(op);
 	}

@@ -33,6 +33,12 @@ MUST_CHECK bool db_leave(struct op *op);
 /* Drops the open transaction; never fails. */
 void db_rollback(struct op *op);
 
+/*
+ * True when the op failed by a deadlock, a serialization failure or a schema
+ * that changed meanwhile: the same transaction may go well now.
+ */
+bool db_may_retry(const struct op *op);
+
 typedef bool (*db_tx_fn)(struct op *op, void *ctx);
 
 /*

@@ -9,7 +9,8 @@
 #include "engine/replay_parts.h"
 
 #define PARTS	  13
-#define FACTS_MAX (64 * 1024)
+/* Each value escaped, as JSON text in JSON. */
+#define FACTS_MAX (256 * 1024)
 
 /* ------------------------------------------------------------- comparing -- */
 

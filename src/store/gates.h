@@ -187,7 +187,8 @@
  */
 #define GATE_SQL_SOME_CHANNEL                                                  \
 	"EXISTS (SELECT FROM jsonb_array_elements_text("                       \
-	"coalesce(p.constraints->'channels', t.config->'channels',"            \
+	"coalesce(nullif(p.constraints->'channels', 'null'),"                  \
+	" nullif(t.config->'channels', 'null'),"                               \
 	" '[\"email\", \"in_app\"]')) x (name)"                                \
 	" WHERE x.name <> ALL (c.channels_off)"
 #define GATE_SQL_SOME_CHANNEL_ON "(" GATE_SQL_SOME_CHANNEL "))"

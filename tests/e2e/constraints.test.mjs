@@ -63,6 +63,9 @@ test("channels: without any, the tenant's", async () => {
 	const { tenant } = await world({ config: { channels: ["in_app"] } },
 		{ constraints: { channels: undefined } });
 	assert.deepEqual((await interventions(tenant)).map((i) => i.channel), ["in_app"]);
+	/* null is like absent, in the chain of the gates too. */
+	const none = await world({ config: { channels: ["in_app"] } }, { constraints: { channels: null } });
+	assert.deepEqual((await interventions(none.tenant)).map((i) => i.channel), ["in_app"]);
 });
 
 test("priority: the higher one speaks", async () => {

@@ -444,27 +444,23 @@ bool gate_match(struct op *op, const struct playbook *playbooks,
 static void write_open(struct sql *q, const struct condition_at *at,
 		       const struct playbook *pb, const struct gate *gate)
 {
-	switch (gate->kind) {
-	case OF_ENTRY:
+	if (gate->kind == OF_ENTRY) {
 		condition_write_sql(pb->entry, q, at);
 		return;
-	case OF_EXIT:
-		if (condition_is_empty(pb->exit)) {
-			sql_add(q, "true");
-			return;
-		}
-		sql_add(q, "NOT ");
-		condition_write_sql(pb->exit, q, at);
-		return;
-	case OF_CHANNELS:
-		if (pb->escalate_when != NULL) {
-			condition_write_sql(pb->escalate_when, q, at);
-			sql_add(q, " OR ");
-		}
-		/* fallthrough */
-	case OF_ROWS:
-		sql_add_literal(q, &gate->open);
 	}
+	if (gate->kind == OF_EXIT) {
+		sql_add(q, "NOT ");
+		if (condition_is_empty(pb->exit))
+			sql_add(q, "false");
+		else
+			condition_write_sql(pb->exit, q, at);
+		return;
+	}
+	if (gate->kind == OF_CHANNELS && pb->escalate_when != NULL) {
+		condition_write_sql(pb->escalate_when, q, at);
+		sql_add(q, " OR ");
+	}
+	sql_add_literal(q, &gate->open);
 }
 
 bool gate_chain(struct op *op, const struct playbook *pb, const char *user_id,

@@ -329,20 +329,29 @@ static bool check_links(const struct quality_input *in, struct str *detail)
 
 /* ------------------------------------------------------------- addresses -- */
 
-/* The address around an '@' in text. */
-static const char *address_at(struct arena *a, const char *text, const char *at)
+/* Longer than any address on either side of the '@'. */
+#define ADDRESS_SIDE 256
+
+/*
+ * The address around an '@' in text; no address when a side is too long, so
+ * that a text of nothing else costs no more than its length.
+ */
+static void address_at(const char *text, const char *at,
+		       char ret[2 * ADDRESS_SIDE + 2])
 {
 	static const char marks[] = "<>()[],;:\"' \t\r\n";
 	const char *from = at, *to = at;
 
-	while (from > text && strchr(marks, from[-1]) == NULL)
+	while (from > text && at - from < ADDRESS_SIDE &&
+	       strchr(marks, from[-1]) == NULL)
 		from--;
-	while (to[1] != '\0' && to[1] != '/' && to[1] != '?' &&
-	       strchr(marks, to[1]) == NULL)
+	while (to[1] != '\0' && to - at < ADDRESS_SIDE && to[1] != '/' &&
+	       to[1] != '?' && strchr(marks, to[1]) == NULL)
 		to++;
 	while (to > at && strchr(".!?", *to) != NULL)
 		to--;
-	return arena_strndup(a, from, (size_t)(to - from) + 1);
+	memcpy(ret, from, (size_t)(to - from) + 1);
+	ret[to - from + 1] = '\0';
 }
 
 /* mail_from is an address, or a name and "<address>". */
@@ -361,8 +370,9 @@ static bool addresses_allowed(const struct quality_input *in, const char *text,
 	const char *at = text;
 
 	for (; (at = strchr(at, '@')) != NULL; at++) {
-		const char *address = address_at(detail->arena, text, at);
+		char address[2 * ADDRESS_SIDE + 2];
 
+		address_at(text, at, address);
 		if (!parse_is_email(address) ||
 		    (in->customer_email != NULL &&
 		     strcasecmp(address, in->customer_email) == 0) ||
@@ -439,10 +449,11 @@ static size_t unit_len(const char *text)
 /* An amount before "off": "$50 off", "20 EUR off", "a 90%-off sale". */
 static size_t amount_off(const char *text, const char *at)
 {
-	size_t len = strcspn(at, " -");
+	size_t len;
 
 	if (!isdigit((unsigned char)at[0]) || !folded_is_left_edge(text, at))
 		return 0;
+	len = strcspn(at, " -");
 	len += unit_len(at + len);
 	if ((strncmp(at + len, " off", 4) != 0 &&
 	     strncmp(at + len, "-off", 4) != 0) ||
@@ -504,6 +515,9 @@ static bool is_offered(const struct name_list *offers, const char *text,
 		const char *offer = offers->items[i], *at = text;
 		size_t len = strlen(offer);
 
+		/* One that began before would end before the promise does. */
+		if ((size_t)(promise->at - text) + promise->len > len)
+			at = promise->at + promise->len - len;
 		for (; len > 0 && (at = strstr(at, offer)) != NULL &&
 		       at <= promise->at;
 		     at++)

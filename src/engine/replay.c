@@ -8,7 +8,7 @@
 #include "db/db.h"
 #include "engine/replay_parts.h"
 
-#define PARTS	  13
+#define PARTS 13
 /* Each value escaped, as JSON text in JSON. */
 #define FACTS_MAX (256 * 1024)
 

@@ -531,6 +531,25 @@ START_TEST(quality_survives_any_text)
 }
 END_TEST
 
+/* Text that a property may fill in: each took the square of its length. */
+START_TEST(quality_takes_long_texts_of_one_kind)
+{
+	static const char *const kinds[] = { "@", "x", "1 ", "a@b", "//" };
+	char *text = arena_alloc(arena, 120001);
+	size_t len = strlen(kinds[_i]);
+	struct quality_result r;
+
+	for (size_t n = 0; n < 120000; n++)
+		text[n] = kinds[_i][n % len];
+	text[120000] = '\0';
+	quality_check(
+	    &op,
+	    &(struct quality_input){ .channel = "in_app", .message = text },
+	    &r);
+	ck_assert(!r.passed);
+}
+END_TEST
+
 START_TEST(quality_needs_a_subject_in_mails_only)
 {
 	struct quality_input in = {
@@ -768,6 +787,7 @@ void plan_cases(Suite *suite)
 	tcase_add_test(tc, folded_has_the_small_letters_of_the_c_library);
 	tcase_add_loop_test(tc, folded_finds_words_of_their_own, 0,
 			    (int)ARRAY_LEN(find_table));
+	tcase_add_loop_test(tc, quality_takes_long_texts_of_one_kind, 0, 5);
 	tcase_add_test(tc, quality_needs_a_subject_in_mails_only);
 	tcase_add_test(tc, quality_cuts_details_at_whole_characters);
 	tcase_add_loop_test(tc, lift_is_newcombes_interval, 0,

@@ -30,7 +30,9 @@ const PATIENCE = 20 * MINUTE;
 /* Days with the kill switch on. */
 const KILLED = [Math.floor(DAYS * 0.6), Math.floor(DAYS * 0.6) + 4];
 
-const today = Math.floor(Date.now() / DAY) * DAY;
+/* The last Monday: lives have their weekdays, so that it is the same year whenever it is run. */
+const WEEK = 7 * DAY, MONDAY = 4 * DAY;
+const today = Math.floor((Date.now() - MONDAY) / WEEK) * WEEK + MONDAY;
 const start = today - DAYS * DAY;
 const end_of = (day) => new Date(start + (day + 1) * DAY - 1);
 
@@ -188,8 +190,10 @@ test("stages are those that the rules define for the hidden lives", () => {
 		const precision = hits / sum(STAGES.map((t) => matrix[t][stage]));
 		console.log(`${stage}: recall ${recall.toFixed(3)}, precision ${precision.toFixed(3)}`);
 		assert.ok(recall > 0.9, `${stage}: recall ${recall}`);
-		/* That chance again: one regular life in fifty looks like a drop, and many more are regular than at_risk. */
-		assert.ok(precision > (stage === "at_risk" ? 0.8 : 0.9), `${stage}: precision ${precision}`);
+		/* That chance again, and a quiet week behind which one seems recovered: one regular life in fifty, and
+		 * many more are regular than in these two. */
+		const rare = ["at_risk", "recovered"].includes(stage);
+		assert.ok(precision > (rare ? 0.8 : 0.9), `${stage}: precision ${precision}`);
 	}
 });
 

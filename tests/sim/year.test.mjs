@@ -206,8 +206,9 @@ test("stages find what the lives themselves do", () => {
 	/* A quiet week or two by chance is no lapse, but may look like one. */
 	assert.ok(share(["settled"], ["active"]) > 0.95);
 	/* Nothing happens in a lapse: ten days of it are enough to see it, always,
-	 * and five weeks to give up; so must all be who are gone for good. */
-	/* But for who lapsed twice: recovered, for 14 days, goes before at_risk. */
+	 * and five weeks to give up; so must all be who are gone for good. Only
+	 * who lapses twice may seem recovered: that goes, for 14 days, before
+	 * at_risk. */
 	assert.ok(share(["drifting", "lost"], ["at_risk", "churned"]) > 0.99);
 	assert.equal(seen(["drifting", "lost"], ["at_risk", "churned", "recovered"]), seen(["drifting", "lost"], STAGES));
 	assert.equal(share(["lost"], ["churned"]), 1);
